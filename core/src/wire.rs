@@ -1,0 +1,9 @@
+//! The wire: every byte that leaves or enters, one file per layout, each with `parse` and `emit` that are inverse.
+//!
+//! A layout is parsed once, into a type that can only hold valid values. Nothing here authenticates anything.
+//! Source: docs/protocol.md §2 (datagram types), §3 (handshake), §7 (DATA), §9 (messages inside DATA).
+
+pub(crate) mod chunk;
+pub(crate) mod close;
+pub(crate) mod read;
+pub(crate) mod status;

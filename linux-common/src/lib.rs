@@ -1,0 +1,1 @@
+//! What both Linux programs need of the operating system, and the core must not know.
