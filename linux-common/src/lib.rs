@@ -1,1 +1,4 @@
 //! What both Linux programs need of the operating system, and the core must not know.
+
+pub mod exit;
+pub mod log;

@@ -31,8 +31,7 @@ pub enum CaptureState {
 }
 
 impl CaptureState {
-    const ALL: [Self; 5] =
-        [Self::Starting, Self::Capturing, Self::NoCamera, Self::CameraError, Self::Paused];
+    const ALL: [Self; 5] = [Self::Starting, Self::Capturing, Self::NoCamera, Self::CameraError, Self::Paused];
 
     const fn code(self) -> u8 {
         match self {

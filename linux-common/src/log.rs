@@ -1,0 +1,59 @@
+//! The log: lines on standard error, never on standard output, which may carry pictures.
+//!
+//! State changes are always told; whatever can repeat goes through a [`Limiter`]. Nothing here keeps a file.
+
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+use sealcam_core::time::Instant;
+
+/// Writes one line to standard error. A closed standard error is not an error.
+pub fn say(line: fmt::Arguments<'_>) {
+    let mut text = String::new();
+    if fmt::write(&mut text, line).is_ok() {
+        text.push('\n');
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Lets one line through per interval, and counts what it held back.
+#[derive(Debug)]
+pub struct Limiter {
+    every: Duration,
+    last: Option<Instant>,
+    held_back: u64,
+}
+
+impl Limiter {
+    /// At most one line every `every`.
+    #[must_use]
+    pub const fn new(every: Duration) -> Self {
+        Self { every, last: None, held_back: 0 }
+    }
+
+    /// Whether a line may be written now: `Some(n)` says yes, and that `n` were held back since the last.
+    pub fn pass(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|last| now.since(last) < self.every) {
+            self.held_back += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_lines_are_held_back_and_counted() {
+        let mut limiter = Limiter::new(Duration::from_secs(1));
+        let at = |ms| Instant::from_micros(ms * 1000);
+        assert_eq!(limiter.pass(at(0)), Some(0));
+        assert_eq!(limiter.pass(at(10)), None);
+        assert_eq!(limiter.pass(at(999)), None);
+        assert_eq!(limiter.pass(at(1000)), Some(2));
+    }
+}
