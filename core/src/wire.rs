@@ -3,7 +3,17 @@
 //! A layout is parsed once, into a type that can only hold valid values. Nothing here authenticates anything.
 //! Source: docs/protocol.md §2 (datagram types), §3 (handshake), §7 (DATA), §9 (messages inside DATA).
 
+pub(crate) mod accept;
 pub(crate) mod chunk;
 pub(crate) mod close;
+pub(crate) mod config;
+pub(crate) mod cookie;
+pub(crate) mod data;
+pub(crate) mod feedback;
+pub(crate) mod hello;
+pub(crate) mod kex;
+pub(crate) mod key;
+pub(crate) mod message;
 pub(crate) mod read;
 pub(crate) mod status;
+pub(crate) mod versions;
