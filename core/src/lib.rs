@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
 
 pub mod discard;
+pub mod frame;
 mod handshake;
 mod hash;
 pub mod key;

@@ -1,0 +1,11 @@
+//! Frames: JPEG pictures, from the bytes that a camera gives to the bytes that a display decodes.
+//!
+//! ```text
+//! camera buffer ── jpeg::scan ───────┐                              ┌── jpeg::insert_huffman_tables ── decoder
+//! byte stream ── mjpeg::MjpegReader ─┴─ frame ── chunks ── … ── join ┘
+//! ```
+//!
+//! Nothing here decodes a picture, and nothing changes one that is on its way: what leaves the joiner is
+//! byte for byte what went in.
+
+pub mod jpeg;
