@@ -9,3 +9,4 @@
 //! byte for byte what went in.
 
 pub mod jpeg;
+pub mod mjpeg;
