@@ -8,5 +8,8 @@
 //! Nothing here decodes a picture, and nothing changes one that is on its way: what leaves the joiner is
 //! byte for byte what went in.
 
+mod join;
 pub mod jpeg;
 pub mod mjpeg;
+
+pub use join::join_store_len;
