@@ -8,8 +8,11 @@
 //! Nothing here decodes a picture, and nothing changes one that is on its way: what leaves the joiner is
 //! byte for byte what went in.
 
-mod join;
+pub(crate) mod join;
 pub mod jpeg;
 pub mod mjpeg;
+pub(crate) mod pacer;
+pub(crate) mod split;
 
 pub use join::join_store_len;
+pub use split::{SendError, Sent};

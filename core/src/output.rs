@@ -159,3 +159,7 @@ pub struct Opened {
     pub(crate) secret: Secret,
     pub(crate) valid: Choice,
 }
+
+/// The store that was lent has less room than the configuration asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreTooSmall;

@@ -3,6 +3,7 @@
 //! The receive order of docs/protocol.md §7 is this file's [`Channel::open`]; the life of an epoch (§8) is
 //! [`Channel::advance`] for the camera and [`Channel::prepare`] for the display. What packets say is not known here.
 
+pub(crate) mod closing;
 pub(crate) mod rekey;
 pub(crate) mod replay;
 pub(crate) mod suite;

@@ -21,7 +21,7 @@ pub struct Stats {
     pub rsa_private: u64,
     /// Events that were lost, since nobody fetched them.
     pub events_lost: u64,
-    discarded: [u64; Discard::ALL.len()],
+    pub(crate) discarded: [u64; Discard::ALL.len()],
 }
 
 impl Stats {

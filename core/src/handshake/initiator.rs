@@ -43,7 +43,6 @@ pub(crate) struct Tools<'a, R, K, P> {
 pub(crate) struct AwaitingCookie {
     pub(crate) to: SocketAddr,
     client_random: [u8; 32],
-    pub(crate) began: Instant,
     pub(crate) next_send: Instant,
     interval: Duration,
     pub(crate) mismatch_told: bool,
@@ -88,14 +87,7 @@ impl AwaitingCookie {
         now: Instant,
     ) -> Result<Self, random::RandomFailed> {
         let client_random = random::bytes(rng)?;
-        Ok(Self {
-            to,
-            client_random,
-            began: now,
-            next_send: now,
-            interval: HELLO_INTERVAL,
-            mismatch_told: false,
-        })
+        Ok(Self { to, client_random, next_send: now, interval: HELLO_INTERVAL, mismatch_told: false })
     }
 
     /// Writes HELLO; always the same bytes. The next one is due after an interval that doubles up to `longest`.

@@ -61,7 +61,7 @@ impl Header {
         };
         let header = Self { cid, kid, ctr };
         let len = header.len();
-        (datagram.len() >= len + TAG_LEN + 1).then_some((header, len))
+        (datagram.len() > len + TAG_LEN).then_some((header, len))
     }
 
     /// Bytes that `emit` writes.

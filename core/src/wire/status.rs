@@ -10,8 +10,6 @@ use crate::time::Stamp;
 
 /// The type byte.
 pub(crate) const TYPE: u8 = 0x0F;
-/// The whole message.
-pub(crate) const LEN: usize = 24;
 /// SRTT or RTTVAR when nothing was measured yet.
 pub(crate) const NOT_MEASURED: u16 = 0xFFFF;
 

@@ -1,0 +1,45 @@
+//! Round-trip time, smoothed as RFC 6298 §2 does; 100 ms until measured (docs/protocol.md §9).
+
+use core::time::Duration;
+
+use crate::time::micros;
+use crate::wire::status::NOT_MEASURED;
+
+const INITIAL: Duration = Duration::from_millis(100);
+
+/// The estimate of one path.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rtt {
+    estimate: Option<(Duration, Duration)>,
+}
+
+impl Rtt {
+    /// Takes one measurement.
+    pub(crate) fn sample(&mut self, rtt: Duration) {
+        self.estimate = Some(match self.estimate {
+            None => (rtt, rtt / 2),
+            Some((smoothed, variation)) => {
+                (smoothed * 7 / 8 + rtt / 8, variation * 3 / 4 + smoothed.abs_diff(rtt) / 4)
+            }
+        });
+    }
+
+    /// Takes what the other end measured, in the wire's unit of 100 µs.
+    pub(crate) fn told(&mut self, smoothed: u16, variation: u16) {
+        if smoothed != NOT_MEASURED && variation != NOT_MEASURED {
+            let duration = |units: u16| Duration::from_micros(u64::from(units) * 100);
+            self.estimate = Some((duration(smoothed), duration(variation)));
+        }
+    }
+
+    pub(crate) fn smoothed(&self) -> Duration {
+        self.estimate.map_or(INITIAL, |(smoothed, _)| smoothed)
+    }
+
+    /// SRTT and RTTVAR in the wire's unit of 100 µs.
+    pub(crate) fn to_wire(self) -> (u16, u16) {
+        let units = |span| u16::try_from(micros(span) / 100).unwrap_or(NOT_MEASURED).min(NOT_MEASURED - 1);
+        self.estimate
+            .map_or((NOT_MEASURED, NOT_MEASURED), |(smoothed, variation)| (units(smoothed), units(variation)))
+    }
+}

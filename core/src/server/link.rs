@@ -1,0 +1,442 @@
+//! The display's end of one session: feedback, rekeying, path validation (docs/protocol.md §8, §9, §11).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use rand_core::TryCryptoRng;
+
+use super::path::Candidate;
+use crate::clock_offset::ClockOffset;
+use crate::discard::Discard;
+use crate::events::Events;
+use crate::frame::join::{ChunkError, Joined, Joiner};
+use crate::handshake::responder::Ready;
+use crate::key::Fingerprint;
+use crate::output::{Event, SessionEnd};
+use crate::rtt::Rtt;
+use crate::session::closing::{Closing, Farewell};
+use crate::session::rekey::{self, Answer, Responder};
+use crate::session::{Channel, MAX_EPOCH_AGE, Opened, SealError};
+use crate::time::{Instant, Stamp, is_newer, micros};
+use crate::timer::{Timer, Timers, earlier};
+use crate::wire::chunk::Chunk;
+use crate::wire::close::CloseReason;
+use crate::wire::config::DisplayLimits;
+use crate::wire::data::Header;
+use crate::wire::feedback::{Feedback, NO_SAMPLE};
+use crate::wire::kex::KexInit;
+use crate::wire::message::{self, FromCamera, Violation};
+use crate::wire::read::Writer;
+use crate::wire::status::{CaptureState, Status};
+
+const DEAD: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(1);
+/// FEEDBACK while chunks arrive, and otherwise.
+const FEEDBACK_BUSY: Duration = Duration::from_millis(25);
+const FEEDBACK_IDLE: Duration = Duration::from_millis(200);
+/// CONFIG is repeated after the first of these so many times, then after the second.
+const CONFIG_SOON: Duration = Duration::from_millis(100);
+const CONFIG_LATER: Duration = Duration::from_secs(1);
+const CONFIG_SOON_TIMES: u32 = 10;
+/// A KEX_INIT for a further epoch sooner than this after the last change is a violation.
+const MIN_EPOCH_LIFE: Duration = Duration::from_secs(5);
+/// Chunks that disagree with their frame before the session is closed.
+const MAX_MISMATCHES: u8 = 3;
+/// A PATH_CHALLENGE's datagram at most.
+const CHALLENGE_LEN: usize = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Due {
+    Feedback,
+    Config,
+}
+
+impl Timer for Due {
+    const ALL: &'static [Self] = &[Self::Feedback, Self::Config];
+}
+
+/// One session.
+pub(crate) struct Link {
+    pub(crate) camera: Fingerprint,
+    pub(crate) cid: u32,
+    to: SocketAddr,
+    channel: Channel,
+    timers: Timers<Due, 2>,
+    heard_at: Instant,
+    sent_at: Instant,
+    epoch_began: Instant,
+    exchange: Option<Responder>,
+    resp_owed: bool,
+    rtt: Rtt,
+    offset: ClockOffset,
+    /// The newest packet's timestamp and when it came.
+    echo: Option<(Stamp, Instant)>,
+    configs_sent: u32,
+    pong: Option<u32>,
+    candidate: Option<Candidate>,
+    mismatches: u8,
+    capture: Option<CaptureState>,
+    closing: Option<Closing>,
+}
+
+/// What a datagram led to, besides events.
+pub(crate) enum Heard {
+    Nothing,
+    /// A frame is whole; the camera took it so long ago.
+    Frame(Joined, Option<Duration>),
+    Ended(SessionEnd),
+}
+
+/// What the link wants next.
+pub(crate) enum LinkOutput {
+    Transmit { to: SocketAddr, len: usize },
+    Ended(SessionEnd),
+    Wait(Option<Instant>),
+}
+
+/// What the server lends a link to work with.
+pub(crate) struct Around<'a, 'b, R> {
+    pub(crate) rng: &'a mut R,
+    pub(crate) joiner: &'a mut Joiner<'b>,
+    pub(crate) limits: &'a DisplayLimits,
+    pub(crate) budget: Duration,
+    pub(crate) events: &'a mut Events,
+}
+
+impl Link {
+    pub(crate) fn new(camera: Fingerprint, ready: Ready, now: Instant) -> Self {
+        Self {
+            camera,
+            cid: ready.cid,
+            to: ready.to,
+            channel: ready.channel,
+            timers: Timers::new(),
+            heard_at: now,
+            sent_at: now,
+            epoch_began: now,
+            exchange: None,
+            resp_owed: false,
+            rtt: Rtt::default(),
+            offset: ClockOffset::default(),
+            echo: None,
+            configs_sent: 0,
+            pong: None,
+            candidate: None,
+            mismatches: 0,
+            capture: None,
+            closing: None,
+        }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.to
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Starts the farewell.
+    pub(crate) fn close(&mut self, reason: CloseReason, now: Instant) {
+        if self.closing.is_none() {
+            self.closing = Some(Closing::new(reason, self.rtt.smoothed(), now));
+        }
+    }
+
+    /// One CLOSE at once, for a session whose place is taken: it is erased right after.
+    pub(crate) fn last_word(&mut self, now: Instant, reason: CloseReason, buf: &mut [u8]) -> Option<usize> {
+        self.channel.seal(now, buf, |out| reason.emit(out)).ok()
+    }
+
+    /// Opens a packet and does what it says.
+    pub(crate) fn handle<R: TryCryptoRng>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        header: (&Header, usize),
+        datagram: &mut [u8],
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<Heard, Discard> {
+        if self.closing.is_some() {
+            return Err(Discard::Closing);
+        }
+        let received = datagram.len();
+        let opened = self.channel.open(now, self.rtt.smoothed(), header.0, header.1, datagram);
+        if self.channel.is_forged_out() {
+            self.close(CloseReason::Rekey, now);
+        }
+        self.handle_opened(now, from, received, &opened?, around)
+    }
+
+    /// Does what an opened packet of `received` bytes says; the first one was opened in its pending slot.
+    pub(crate) fn handle_opened<R: TryCryptoRng>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        received: usize,
+        opened: &Opened<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<Heard, Discard> {
+        self.heard_at = now;
+        self.watch_epoch(now, opened, around.events);
+        self.watch_path(now, from, received, opened, around);
+        let heard = match FromCamera::parse(opened.plaintext, opened.epoch) {
+            Ok(FromCamera::Chunk(chunk)) => return self.chunk(now, &chunk, around),
+            Ok(message) => self.control(now, from, &message, around),
+            Err(violation) => Err(violation),
+        };
+        heard.map_err(|Violation| {
+            self.close(CloseReason::Protocol, now);
+            Discard::Violation
+        })
+    }
+
+    fn watch_epoch(&mut self, now: Instant, opened: &Opened<'_>, events: &mut Events) {
+        if !opened.epoch_began {
+            return;
+        }
+        self.epoch_began = now;
+        self.exchange = None;
+        self.resp_owed = false;
+        if opened.epoch == 1 {
+            self.timers.set(Due::Config, now);
+            self.timers.set(Due::Feedback, now + FEEDBACK_IDLE);
+            events.push(Event::Connected { camera: self.camera, peer: self.to });
+        } else {
+            events.push(Event::Rekeyed { camera: self.camera, epoch: opened.epoch });
+        }
+    }
+
+    fn watch_path<R: TryCryptoRng>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        received: usize,
+        opened: &Opened<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) {
+        match &mut self.candidate {
+            Some(candidate) if candidate.address == from => candidate.credit(received),
+            Some(_) if opened.newest && from == self.to => self.candidate = None,
+            None if opened.newest && from != self.to => match Candidate::new(from, received, around.rng, now)
+            {
+                Ok(candidate) => self.candidate = Some(candidate),
+                Err(_failed) => around.events.push(Event::RandomFailed),
+            },
+            _ => {}
+        }
+    }
+
+    fn control<R: TryCryptoRng>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &FromCamera<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<Heard, Violation> {
+        match message {
+            FromCamera::Nothing | FromCamera::Pong | FromCamera::Chunk(_) => {}
+            FromCamera::Ping(token) => self.pong = Some(*token),
+            FromCamera::Close(reason) => return Ok(Heard::Ended(SessionEnd::ClosedByPeer(*reason))),
+            FromCamera::KexInit(init) => self.kex_init(now, init, around)?,
+            FromCamera::Status(status) => self.status(now, status, around.events),
+            FromCamera::PathResponse(token) => {
+                if self.candidate.take_if(|candidate| candidate.is_proven_by(from, token)).is_some() {
+                    self.to = from;
+                    self.rtt = Rtt::default();
+                    around.events.push(Event::Moved { camera: self.camera, to: from });
+                }
+            }
+        }
+        Ok(Heard::Nothing)
+    }
+
+    fn chunk<R>(
+        &mut self,
+        now: Instant,
+        chunk: &Chunk<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<Heard, Discard> {
+        self.stamp(now, chunk.sent);
+        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
+        match around.joiner.insert(now, around.budget, chunk) {
+            Ok(None) => Ok(Heard::Nothing),
+            Ok(Some(joined)) => {
+                let age = self.offset.age(now, joined.shape.captured, self.rtt.smoothed() / 2);
+                Ok(Heard::Frame(joined, age))
+            }
+            Err(ChunkError::Duplicate) => Err(Discard::DuplicateChunk),
+            Err(ChunkError::Old) => Err(Discard::OldFrame),
+            Err(ChunkError::TooLarge) => Err(Discard::FrameTooLarge),
+            Err(ChunkError::Mismatch) => {
+                self.mismatches = self.mismatches.saturating_add(1);
+                if self.mismatches > MAX_MISMATCHES {
+                    self.close(CloseReason::Protocol, now);
+                }
+                Err(Discard::ChunkMismatch)
+            }
+        }
+    }
+
+    fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
+        self.stamp(now, status.clock);
+        self.rtt.told(status.srtt, status.rttvar);
+        if self.capture.replace(status.state) != Some(status.state) {
+            events.push(Event::CameraState { camera: self.camera, state: status.state });
+        }
+    }
+
+    /// A packet left the camera at `sent` on its clock.
+    fn stamp(&mut self, now: Instant, sent: Stamp) {
+        self.offset.sample(now, sent);
+        if self.echo.is_none_or(|(newest, _)| is_newer(sent.0, newest.0)) {
+            self.echo = Some((sent, now));
+        }
+    }
+
+    fn kex_init<R: TryCryptoRng>(
+        &mut self,
+        now: Instant,
+        init: &KexInit<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<(), Violation> {
+        let epoch = self.channel.epoch();
+        let ahead = init.epoch.wrapping_sub(rekey::wire_epoch(epoch));
+        if ahead == 0 || ahead >= 128 {
+            return Ok(());
+        }
+        if ahead > 1 || epoch > 0 && now.since(self.epoch_began) < MIN_EPOCH_LIFE {
+            return Err(Violation);
+        }
+        let exchange = self.exchange.get_or_insert_with(|| Responder::new(epoch + 1));
+        match exchange.handle(init, self.channel.secret(), around.rng)? {
+            Ok(Answer::Wait) => {}
+            Ok(Answer::Repeat) => self.resp_owed = true,
+            Ok(Answer::New(secret)) => {
+                self.channel.prepare(secret, now);
+                self.resp_owed = true;
+            }
+            Err(_failed) => around.events.push(Event::RandomFailed),
+        }
+        Ok(())
+    }
+
+    /// Writes what is due, most urgent first.
+    pub(crate) fn poll<R>(
+        &mut self,
+        now: Instant,
+        around: &mut Around<'_, '_, R>,
+        buf: &mut [u8],
+    ) -> LinkOutput {
+        if let Some(closing) = &mut self.closing {
+            let end = SessionEnd::Closed(closing.reason);
+            return match closing.poll(now) {
+                Farewell::Over => LinkOutput::Ended(end),
+                Farewell::Wait(at) => LinkOutput::Wait(Some(at)),
+                Farewell::Say(reason) => self.seal(now, buf, |out| reason.emit(out)),
+            };
+        }
+        if now.since(self.heard_at) >= DEAD {
+            return LinkOutput::Ended(SessionEnd::Silent);
+        }
+        if self.channel.is_expired(now) {
+            return LinkOutput::Ended(SessionEnd::KeysExpired);
+        }
+        around.joiner.expire(now);
+        if let Some(sent) = self.poll_path(now, buf).or_else(|| self.poll_control(now, around, buf)) {
+            return sent;
+        }
+        LinkOutput::Wait(self.next(around))
+    }
+
+    fn poll_path(&mut self, now: Instant, buf: &mut [u8]) -> Option<LinkOutput> {
+        self.candidate.take_if(|candidate| candidate.has_failed(now));
+        let candidate = self.candidate.as_mut()?;
+        let address = candidate.address;
+        let token = candidate.challenge(now, CHALLENGE_LEN)?;
+        Some(match self.seal(now, buf, |out| message::emit_path_challenge(out, &token)) {
+            LinkOutput::Transmit { len, .. } => LinkOutput::Transmit { to: address, len },
+            other => other,
+        })
+    }
+
+    fn poll_control<R>(
+        &mut self,
+        now: Instant,
+        around: &Around<'_, '_, R>,
+        buf: &mut [u8],
+    ) -> Option<LinkOutput> {
+        // CONFIG comes first: no frame leaves the camera before it.
+        if self.timers.is_due(Due::Config, now) {
+            self.configs_sent = self.configs_sent.saturating_add(1);
+            let soon = self.configs_sent <= CONFIG_SOON_TIMES;
+            self.timers.set(Due::Config, now + if soon { CONFIG_SOON } else { CONFIG_LATER });
+            return Some(self.seal(now, buf, |out| around.limits.emit(out)));
+        }
+        if core::mem::take(&mut self.resp_owed)
+            && let Some(resp) = self.exchange.as_ref().and_then(Responder::resp)
+        {
+            let sealed = self.channel.seal(now, buf, |out| resp.emit(out));
+            return Some(self.sealed(now, sealed));
+        }
+        if let Some(token) = self.pong.take() {
+            return Some(self.seal(now, buf, |out| message::emit_pong(out, token)));
+        }
+        if self.timers.is_due(Due::Feedback, now) {
+            self.timers.set(Due::Feedback, now + FEEDBACK_IDLE);
+            let feedback = self.feedback(now, around.joiner);
+            return Some(self.seal(now, buf, |out| feedback.emit(out)));
+        }
+        if now.since(self.sent_at) >= KEEPALIVE {
+            let token = now.stamp().0;
+            return Some(self.seal(now, buf, |out| message::emit_ping(out, token)));
+        }
+        None
+    }
+
+    fn feedback(&self, now: Instant, joiner: &Joiner<'_>) -> Feedback {
+        let (highest_ctr, received) = self.channel.received();
+        let (echo, hold) = match self.echo {
+            Some((stamp, came)) => (stamp, u16::try_from(micros(now.since(came)) / 10).unwrap_or(NO_SAMPLE)),
+            None => (Stamp(0), NO_SAMPLE),
+        };
+        Feedback {
+            epoch: rekey::wire_epoch(self.channel.epoch()),
+            highest_ctr,
+            received,
+            lost: highest_ctr.saturating_add(1).saturating_sub(received),
+            echo,
+            hold,
+            queue_delay: u16::try_from(micros(self.offset.queue_delay(now)) / 100).unwrap_or(u16::MAX),
+            done_frame: joiner.done_frame(),
+            missed: joiner.stats().missed,
+        }
+    }
+
+    fn next<R>(&self, around: &Around<'_, '_, R>) -> Option<Instant> {
+        let path = self.candidate.as_ref().map(Candidate::next);
+        let ends = [self.heard_at + DEAD, self.channel.reaches_age(MAX_EPOCH_AGE), self.sent_at + KEEPALIVE];
+        let own = [path, self.timers.next(), around.joiner.next_deadline()];
+        own.into_iter().chain(ends.map(Some)).fold(None, earlier)
+    }
+
+    fn seal(
+        &mut self,
+        now: Instant,
+        buf: &mut [u8],
+        emit: impl FnOnce(&mut Writer<'_>) -> Option<()>,
+    ) -> LinkOutput {
+        let sealed = self.channel.seal(now, buf, emit);
+        self.sealed(now, sealed)
+    }
+
+    fn sealed(&mut self, now: Instant, sealed: Result<usize, SealError>) -> LinkOutput {
+        match sealed {
+            Ok(len) => {
+                self.sent_at = now;
+                LinkOutput::Transmit { to: self.to, len }
+            }
+            Err(SealError::Expired | SealError::NoRoom) => LinkOutput::Ended(SessionEnd::KeysExpired),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Path validation: a camera that shows up at another address must prove that it is there (docs/protocol.md §11).
+//!
+//! Until then everything goes to the old address, and the new one gets at most three times what came from it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use rand_core::TryCryptoRng;
+
+use crate::hash;
+use crate::random;
+use crate::time::Instant;
+
+const PAUSE: Duration = Duration::from_millis(250);
+/// How long the last challenge may take to be answered.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+const TRIES: u8 = 3;
+const AMPLIFICATION: usize = 3;
+
+/// One new address at a time.
+pub(crate) struct Candidate {
+    pub(crate) address: SocketAddr,
+    token: [u8; 8],
+    tries: u8,
+    next: Instant,
+    received: usize,
+    sent: usize,
+}
+
+impl Candidate {
+    /// `received` bytes came from `address` in an authentic packet with the highest counter so far.
+    pub(crate) fn new(
+        address: SocketAddr,
+        received: usize,
+        rng: &mut impl TryCryptoRng,
+        now: Instant,
+    ) -> Result<Self, random::RandomFailed> {
+        Ok(Self { address, token: random::bytes(rng)?, tries: 0, next: now, received, sent: 0 })
+    }
+
+    /// More authentic bytes came from it.
+    pub(crate) fn credit(&mut self, received: usize) {
+        self.received = self.received.saturating_add(received);
+    }
+
+    /// Whether a response proves it.
+    pub(crate) fn is_proven_by(&self, from: SocketAddr, token: &[u8; 8]) -> bool {
+        from == self.address && hash::equal(&self.token, token).into()
+    }
+
+    /// The challenge that is due now, if its `len` bytes are within the limit.
+    pub(crate) fn challenge(&mut self, now: Instant, len: usize) -> Option<[u8; 8]> {
+        let within = self.sent.saturating_add(len) <= self.received.saturating_mul(AMPLIFICATION);
+        if self.tries >= TRIES || now < self.next {
+            return None;
+        }
+        self.tries += 1;
+        self.next = now + if self.tries == TRIES { LAST_PAUSE } else { PAUSE };
+        if !within {
+            return None;
+        }
+        self.sent = self.sent.saturating_add(len);
+        Some(self.token)
+    }
+
+    /// Whether its tries are used up and the last one had its time.
+    pub(crate) fn has_failed(&self, now: Instant) -> bool {
+        self.tries >= TRIES && now >= self.next
+    }
+
+    /// When there is something to do.
+    pub(crate) const fn next(&self) -> Instant {
+        self.next
+    }
+}
