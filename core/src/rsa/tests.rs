@@ -156,6 +156,23 @@ fn every_private_operation_and_every_encryption_draws_a_fresh_seed() {
 }
 
 #[test]
+fn both_private_operations_take_a_blinding_factor_from_the_generator() {
+    // A number below the modulus, and 32 bytes of salt before it.
+    let words = |bytes: usize| u128::try_from(bytes / 4).unwrap();
+    let key = PrivateKey::read_pem(DISPLAY_KEY).unwrap();
+    let mut ciphertext = [0; MODULUS_LEN];
+    SoftwareRsa::new(rng(7)).oaep_encrypt(key.modulus(), &[7; 32], &mut ciphertext).unwrap();
+    let mut generator = rng(8);
+    assert!(decrypt_oaep(&key.key, &mut generator, OAEP_LABEL, &ciphertext).is_some());
+    assert!(generator.get_word_pos() >= words(MODULUS_LEN), "decrypted without blinding");
+
+    let camera = PrivateKey::read_pem(CAMERA_KEY).unwrap().into_camera_key(rng(9));
+    let mut generator = rng(10);
+    camera.key.try_sign_digest_with_rng(&mut generator, |_: &mut Sha256| Ok(())).unwrap();
+    assert!(generator.get_word_pos() >= words(32 + MODULUS_LEN), "signed without blinding");
+}
+
+#[test]
 fn nothing_is_done_when_randomness_fails() {
     let drawn = Cell::new(0);
     let broken = || CountedSource::new(&drawn, true);
