@@ -12,6 +12,8 @@ pub(crate) mod join;
 pub mod jpeg;
 pub mod mjpeg;
 pub(crate) mod pacer;
+#[cfg(test)]
+mod random;
 pub(crate) mod split;
 
 pub use join::join_store_len;

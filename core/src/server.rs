@@ -307,8 +307,9 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         let opened = ready.channel.open(now, Duration::ZERO, header, len, datagram)?;
         let Some(ready) = self.responder.promote(&camera) else { return Err(Discard::UnknownCid) };
         let Some(index) = self.make_room(now, &camera) else { return Err(Discard::NoPlace) };
-        let Self { rng, limits, budget, events, places, .. } = self;
+        let Self { rng, limits, budget, events, places, stats, .. } = self;
         let Some(Seat { link, joiner }) = places.get_mut(index) else { return Err(Discard::NoPlace) };
+        stats.add_joined(joiner);
         joiner.reset();
         let link = link.insert(Link::new(camera, ready, now));
         let mut around = Around { rng, joiner, limits, budget: *budget, events };
@@ -356,6 +357,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
 
     fn end(&mut self, index: usize, why: SessionEnd) {
         let Some(seat) = self.places.get_mut(index) else { return };
+        self.stats.add_joined(&seat.joiner);
         seat.joiner.reset();
         if let Some(link) = seat.link.take() {
             self.events.push(Event::Disconnected { camera: link.camera, why });

@@ -1,6 +1,7 @@
 //! Counters: what came, what went, and what was thrown away and why. Never sent to anyone.
 
 use crate::discard::Discard;
+use crate::frame::join::Joiner;
 
 /// Counters of one side since it was made. They only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +53,13 @@ impl Stats {
         {
             *count += 1;
         }
+    }
+
+    /// Adds what a joiner counted since it was last reset.
+    pub(crate) fn add_joined(&mut self, joiner: &Joiner<'_>) {
+        let joined = joiner.stats();
+        self.frames += joined.complete;
+        self.frames_dropped += joined.abandoned;
     }
 
     pub(crate) fn sent(&mut self, datagrams: usize, bytes: usize) {

@@ -100,6 +100,7 @@ impl<'b> Joiner<'b> {
     }
 
     /// Bytes that a frame may have.
+    #[cfg(test)]
     pub(crate) fn capacity(&self) -> u32 {
         u32::try_from(usize::from(self.slot_chunks) * PAYLOAD_LEN).unwrap_or(u32::MAX)
     }
@@ -330,6 +331,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::frame::random::{XorShift, setting};
     use crate::time::Stamp;
 
     const BUDGET: Duration = Duration::from_millis(100);
@@ -357,7 +359,7 @@ mod tests {
 
     /// Different for every frame and chunk, and nowhere zero or as the store was.
     fn payload(frame_id: u32, chunk_idx: u16) -> [u8; PAYLOAD_LEN] {
-        let mut state = XorShift(u64::from(frame_id) << 16 | u64::from(chunk_idx) | 1 << 63);
+        let mut state = XorShift::new(u64::from(frame_id) << 16 | u64::from(chunk_idx) | 1 << 63);
         core::array::from_fn(|_| 1 + u8::try_from(state.below(0xA0)).unwrap())
     }
 
@@ -655,25 +657,6 @@ mod tests {
         if is_newer(a, b) { a } else { b }
     }
 
-    fn setting(name: &str, default: u64) -> u64 {
-        std::env::var(name).map_or(default, |value| value.parse().unwrap())
-    }
-
-    struct XorShift(u64);
-
-    impl XorShift {
-        fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        fn below(&mut self, limit: u64) -> u64 {
-            (self.next() >> 11) % limit
-        }
-    }
-
     /// Chunks of some frames as a bad network delivers them: lost, duplicated, in another order.
     fn schedule(random: &mut XorShift, base: u32) -> Vec<(u64, FrameShape, u16, bool)> {
         let loss = random.below(30);
@@ -700,7 +683,7 @@ mod tests {
         let mut store = store();
         let (mut complete, mut abandoned) = (0, 0);
         for number in 0..schedules {
-            let mut random = XorShift(seed + number * 0x9E37_79B9 + 1);
+            let mut random = XorShift::nth(seed, number);
             let base = if number % 2 == 0 { 0 } else { u32::MAX - random.below(8) as u32 };
             store.fill(0xAA); // a byte that no payload has, lest an earlier schedule fill a hole
             let mut joiner = joiner_at(&mut store, base);

@@ -198,6 +198,8 @@ mod tests {
     use embedded_io::{ErrorKind, ErrorType};
 
     use super::*;
+    use crate::frame::jpeg::scan;
+    use crate::frame::random::{XorShift, setting};
 
     const YUV422: &[u8] = include_bytes!("../../tests/data/yuv422.jpg");
     const GREY: &[u8] = include_bytes!("../../tests/data/grey.jpg");
@@ -329,6 +331,44 @@ mod tests {
             let (pictures, counters) = split(&[&damaged[..], GREY].concat(), piece_len, 5000);
             assert_eq!((pictures, counters), (vec![GREY.to_vec()], counted(1, 0, 0, 1)));
         }
+    }
+
+    #[test]
+    fn damaged_streams_give_the_same_however_they_are_cut() {
+        let seed = setting("SEED", 0x5CA1_AB1E);
+        std::println!("SEED={seed}");
+        let clean = [YUV422, GREY, b"--frame", PROGRESSIVE, GREY, RESTART, GREY].concat();
+        let mut total = MjpegCounters::default();
+        for number in 0..2000 {
+            let mut random = XorShift::nth(seed, number);
+            let mut below = |limit: usize| usize::try_from(random.below(limit as u64)).unwrap();
+            let mut stream = clean.clone();
+            let mut hits = 1 + below(12);
+            while hits != 0 && stream.len() > 300 {
+                hits -= 1;
+                let at = below(stream.len());
+                match below(4) {
+                    0 => stream[at] = [0xFF, 0xD8, 0xD9, 0xDA, 0x00, 0xC0][below(6)],
+                    1 => stream[at] = u8::try_from(below(256)).unwrap(),
+                    2 => stream.truncate(at.max(301)),
+                    _ => drop(stream.drain(at..(at + below(300)).min(stream.len()))),
+                }
+            }
+            let buf_len = 900 + below(1500);
+            let at_once = split(&stream, usize::MAX, buf_len);
+            for piece_len in [1, 2, 3, 1 + below(600)] {
+                assert_eq!(split(&stream, piece_len, buf_len), at_once, "{number} {piece_len} {buf_len}");
+            }
+            for picture in &at_once.0 {
+                assert_eq!(scan(picture).map(|found| found.len), Ok(picture.len()));
+            }
+            total.pictures += at_once.1.pictures;
+            total.too_large += at_once.1.too_large;
+            total.cut_off += at_once.1.cut_off;
+            total.damaged += at_once.1.damaged;
+        }
+        std::println!("{total:?}");
+        assert!([total.pictures, total.too_large, total.cut_off, total.damaged].into_iter().all(|n| n > 200));
     }
 
     #[test]

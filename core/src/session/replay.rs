@@ -139,8 +139,8 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            base += u32::try_from(state % 7).unwrap() * u32::from(state % 1013 == 0) * 700
-                + u32::from(state % 3 == 0);
+            base += u32::try_from(state % 7).unwrap() * u32::from(state.is_multiple_of(1013)) * 700
+                + u32::from(state.is_multiple_of(3));
             let ctr = base.saturating_sub(u32::try_from(state >> 32 & 0xfff).unwrap() % 2500);
             let expected = match highest {
                 Some(top) if ctr <= top && top - ctr >= WINDOW => Peek::TooOld,

@@ -12,13 +12,13 @@ use crate::time::Stamp;
 /// The type byte.
 pub(crate) const TYPE: u8 = 0x01;
 /// Bytes of picture in a chunk.
-pub const PAYLOAD_LEN: usize = 1152;
+pub(crate) const PAYLOAD_LEN: usize = 1152;
 /// Bytes before the payload, the type byte among them.
 pub(crate) const HEADER_LEN: usize = 20;
 /// The whole message.
 pub(crate) const LEN: usize = HEADER_LEN + PAYLOAD_LEN;
 /// Chunks that a frame may have.
-pub const MAX_CHUNKS: u16 = 4096;
+pub(crate) const MAX_CHUNKS: u16 = 4096;
 
 const FLAG_REPAIR: u8 = 1;
 const FLAG_LAST: u8 = 2;

@@ -15,7 +15,7 @@ pub(crate) const TYPE: u8 = 0x10;
 /// The whole datagram, at least and at most.
 pub(crate) const MIN_LEN: usize = 17;
 /// The whole datagram at most: no path with IPv6 fragments it.
-pub const MAX_LEN: usize = 1200;
+pub(crate) const MAX_LEN: usize = 1200;
 /// Bytes of the SFrame metadata.
 pub(crate) const METADATA_LEN: usize = 5;
 /// Bytes of the tag.
