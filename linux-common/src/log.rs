@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn repeated_lines_are_held_back_and_counted() {
         let mut limiter = Limiter::new(Duration::from_secs(1));
-        let at = |ms| Instant::from_micros(ms * 1000);
+        let at = |ms: u64| Instant::from_micros(ms * 1000);
         assert_eq!(limiter.pass(at(0)), Some(0));
         assert_eq!(limiter.pass(at(10)), None);
         assert_eq!(limiter.pass(at(999)), None);
