@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod exit;
 pub mod log;
+pub mod wait;
