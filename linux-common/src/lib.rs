@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod exit;
 pub mod log;
+pub mod udp;
 pub mod wait;
