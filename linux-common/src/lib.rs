@@ -3,5 +3,8 @@
 pub mod clock;
 pub mod exit;
 pub mod log;
+#[cfg(test)]
+mod scratch;
+pub mod state;
 pub mod udp;
 pub mod wait;

@@ -1,0 +1,249 @@
+//! The state directory: where a program's key and its trust file live, and how they are read and replaced.
+//!
+//! Files in it are private: read only if nobody else can read or has written them, replaced whole or not at all
+//! (`state/file.rs`). What the files mean is not known here; see [`crate::key_file`] and [`crate::trust`].
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fmt, io};
+
+use nix::unistd::{Uid, User};
+use sealcam_core::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure, Result};
+
+mod file;
+
+/// How often [`Watch::changed`] looks at its file.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A program's state directory. `Display` gives its path and why it is this one: every command that reads or changes
+/// state tells it, since root's, a service's and a user's are different ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    path: PathBuf,
+    chosen_by: &'static str,
+}
+
+impl State {
+    /// Chooses the directory: `given` (from `--state`), else the first of `$STATE_DIRECTORY` (systemd sets it), else
+    /// `$XDG_STATE_HOME/sealcam`, else `~/.local/state/sealcam`; and makes it, for its owner only, if it is missing.
+    ///
+    /// A directory that cannot be written is no error until something is to be written.
+    ///
+    /// # Errors
+    /// [`Exit::State`]: no directory can be chosen (no `HOME`), made or looked into, it is something else, or others
+    /// can write to it.
+    pub fn open(given: Option<&Path>) -> Result<Self> {
+        let state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+        state.prepare()?;
+        Ok(state)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of the file `name` in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The whole file `name`, which may have at most `max_len` bytes; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Exit::State`], with what to do: unreadable, not a regular file, too long, of another owner, or open to
+    /// others than its owner (any of the mode bits 077).
+    pub fn read(&self, name: &str, max_len: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        file::read(&self.file(name), &self.metadata()?, max_len)
+    }
+
+    /// Waits for the one lock of the directory. Between reading a file and replacing it hold the lock, or a change
+    /// that another process makes meanwhile is lost. It ends with the value, at the latest with the process.
+    ///
+    /// # Errors
+    /// [`Exit::State`] if the file system has no locks.
+    pub fn lock(&self) -> Result<Locked<'_>> {
+        let tried = || format!("lock the state directory {}", self.path.display());
+        let directory = File::open(&self.path).map_err(|error| failure(&tried(), &error))?;
+        directory.lock().map_err(|error| failure(&tried(), &error))?;
+        Ok(Locked { state: self, directory })
+    }
+
+    /// Begins to watch the file `name`. Read the file after this call, not before, so that no change is missed.
+    #[must_use]
+    pub fn watch(&self, name: &str, now: Instant) -> Watch {
+        let path = self.file(name);
+        Watch { seen: Stamp::of(&path), next_look: now + LOOK_EVERY, path }
+    }
+
+    fn choose(given: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
+        if let Some(path) = given {
+            return Ok(Self { path: path.to_owned(), chosen_by: "--state" });
+        }
+        if let Some(list) = variable("STATE_DIRECTORY")
+            && let Some(path) = env::split_paths(&list).next()
+        {
+            return Ok(Self { path, chosen_by: "$STATE_DIRECTORY" });
+        }
+        // The XDG base directory specification has relative paths ignored.
+        let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        if let Some(path) = absolute("XDG_STATE_HOME") {
+            return Ok(Self { path: path.join("sealcam"), chosen_by: "$XDG_STATE_HOME" });
+        }
+        if let Some(path) = absolute("HOME") {
+            return Ok(Self { path: path.join(".local/state/sealcam"), chosen_by: "$HOME" });
+        }
+        Err(Failure::new(
+            Exit::State,
+            "There is no directory for keys and trust: none of $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME is set \
+             to an absolute path. Name one with --state DIR.",
+        ))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        let path = self.path.display();
+        if !self.path.exists() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+            made.map_err(|error| failure(&format!("make the state directory {path}"), &error))?;
+        }
+        let metadata = self.metadata()?;
+        if !metadata.is_dir() {
+            return Err(Failure::new(
+                Exit::State,
+                format!("The state directory {path} ({}) is not a directory.", self.chosen_by),
+            ));
+        }
+        let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
+        if others_write && !sticky {
+            return Err(Failure::new(
+                Exit::State,
+                format!(
+                    "Others can write to the state directory {path}, and so change whom this program trusts. Forbid \
+                     it: chmod go-w {path}"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        fs::metadata(&self.path).map_err(|error| {
+            failure(&format!("look into the state directory {}", self.path.display()), &error)
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (from {})", self.path.display(), self.chosen_by)
+    }
+}
+
+/// The lock of a state directory; see [`State::lock`].
+#[derive(Debug)]
+pub struct Locked<'s> {
+    state: &'s State,
+    directory: File,
+}
+
+impl Locked<'_> {
+    /// Replaces the file `name`, or makes it: mode 0600, on the disk when this returns, whole or not at all even if
+    /// the power fails meanwhile. Where root acts on another user's directory, that user gets the file.
+    ///
+    /// # Errors
+    /// [`Exit::State`], with nothing changed and nothing left behind.
+    pub fn replace(&self, name: &str, contents: &[u8]) -> Result<()> {
+        file::replace(&self.directory, &self.state.path, name, contents)
+    }
+}
+
+/// Tells when a file was replaced, edited, made or removed.
+#[derive(Debug)]
+pub struct Watch {
+    path: PathBuf,
+    seen: Option<Stamp>,
+    next_look: Instant,
+}
+
+impl Watch {
+    /// Whether the file differs from how it was at the last call that said so (or when the watch began). Looks at
+    /// most twice a second, so it may be called each turn. When it says yes, read the file.
+    #[must_use = "a change is told once"]
+    pub fn changed(&mut self, now: Instant) -> bool {
+        if now < self.next_look {
+            return false;
+        }
+        self.next_look = now + LOOK_EVERY;
+        let seen = Stamp::of(&self.path);
+        let changed = seen != self.seen;
+        self.seen = seen;
+        changed
+    }
+
+    /// When [`Watch::changed`] will look again: the latest that the program's loop should wake.
+    #[must_use]
+    pub fn next_look(&self) -> Instant {
+        self.next_look
+    }
+}
+
+/// What differs between two states of a file: replaced (inode), written (times, size), opened to others (ctime).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    status_changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            status_changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// "Cannot `tried`: why. What to do."
+fn failure(tried: &str, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            " This program runs as {}; run it as the directory's owner, or choose another directory with --state \
+             DIR.",
+            user_name(Uid::effective())
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            " Choose a directory that can be written with --state DIR.".to_owned()
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " Free some space; nothing was changed.".to_owned()
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            " A file stands where a directory is needed; choose another one with --state DIR.".to_owned()
+        }
+        _ => String::new(),
+    };
+    Failure::new(Exit::State, format!("Cannot {tried}: {error}.{advice}"))
+}
+
+fn user_name(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("user {uid}"), |user| format!("user {}", user.name))
+}
+
+#[cfg(test)]
+mod tests;

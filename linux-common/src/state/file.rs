@@ -1,0 +1,109 @@
+//! Files for their owner only: read after a look at owner and mode, replaced whole.
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use nix::libc;
+use nix::unistd::Uid;
+use zeroize::Zeroizing;
+
+use super::{failure, user_name};
+use crate::exit::{Exit, Failure, Result};
+
+/// The file at `path` in `directory`, or `None` if there is none.
+pub(super) fn read(path: &Path, directory: &Metadata, max_len: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let shown = path.display();
+    let tried = || format!("read {shown}");
+    // Without O_NONBLOCK, opening a FIFO of that name would wait for a writer.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failure(&tried(), &error)),
+    };
+    let metadata = file.metadata().map_err(|error| failure(&tried(), &error))?;
+    check(path, &metadata, directory)?;
+    // One byte more than allowed tells a file that is too long; never grown, which would leave a copy behind.
+    let mut contents = Zeroizing::new(vec![0; max_len + 1]);
+    let mut len = 0;
+    while len < contents.len() {
+        match file.read(&mut contents[len..]) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failure(&tried(), &error)),
+        }
+    }
+    if len > max_len {
+        return Err(Failure::new(
+            Exit::State,
+            format!("{shown} has more than {max_len} bytes: not what it should be."),
+        ));
+    }
+    contents.truncate(len);
+    Ok(Some(contents))
+}
+
+/// Replaces `name` in the directory at `path`, whose open and locked handle is `directory`.
+pub(super) fn replace(directory: &File, path: &Path, name: &str, contents: &[u8]) -> Result<()> {
+    let target = path.join(name);
+    let new = path.join(format!(".{name}.new"));
+    let written = write_new(directory, &new, contents).and_then(|()| fs::rename(&new, &target));
+    if let Err(error) = written {
+        // Whatever it holds is no use to anyone, and may be a part of a key.
+        let _ = fs::remove_file(&new);
+        return Err(failure(&format!("write {}", target.display()), &error));
+    }
+    match directory.sync_all() {
+        // Some file systems have no fsync for directories; the rename is atomic all the same.
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => {
+            Err(failure(&format!("bring {} to the disk", target.display()), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_new(directory: &File, new: &Path, contents: &[u8]) -> io::Result<()> {
+    // Only a process that died in the middle of this can have left one: the directory is locked.
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+    // A umask may have taken bits from the owner too.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    let owner = directory.metadata()?;
+    if Uid::effective().is_root() && owner.uid() != 0 {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+/// Refuses a file that anyone but its owner can open, or that someone else has made.
+fn check(path: &Path, file: &Metadata, directory: &Metadata) -> Result<()> {
+    let path = path.display();
+    let refuse = |message: String| Err(Failure::new(Exit::State, message));
+    if !file.is_file() {
+        return refuse(format!("{path} is not a regular file. Move it away."));
+    }
+    let me = Uid::effective();
+    let owner = Uid::from_raw(file.uid());
+    if owner != me && !(me.is_root() && file.uid() == directory.uid()) {
+        let (owner, me) = (user_name(owner), user_name(me));
+        return refuse(format!(
+            "{path} belongs to {owner}, and this program runs as {me}: it is not used. Run the program as {owner}, \
+             or give the file to {me} with chown if you know where it comes from."
+        ));
+    }
+    let mode = file.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return refuse(format!(
+            "{path} is open to others than its owner (mode {mode:04o}): it is not used. Close it: chmod 600 {path} \
+             (if it is a key that others may have read, delete it instead, and pair again with the new one)."
+        ));
+    }
+    Ok(())
+}
