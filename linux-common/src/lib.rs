@@ -9,5 +9,6 @@ pub mod resolve;
 #[cfg(test)]
 mod scratch;
 pub mod state;
+pub mod trust;
 pub mod udp;
 pub mod wait;
