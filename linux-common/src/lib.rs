@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod clock;
 pub mod exit;
 pub mod host_port;
+pub mod key_file;
 pub mod log;
 pub mod resolve;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fmt, io};
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{AccessFlags, Uid, User, eaccess};
 use sealcam_core::time::Instant;
 use zeroize::Zeroizing;
 
@@ -63,6 +63,16 @@ impl State {
     /// others than its owner (any of the mode bits 077).
     pub fn read(&self, name: &str, max_len: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
         file::read(&self.file(name), &self.metadata()?, max_len)
+    }
+
+    /// Whether a file could be made here now; for asking before work that would be lost.
+    ///
+    /// # Errors
+    /// [`Exit::State`], with what to do: read-only, or not this user's.
+    pub fn check_writable(&self) -> Result<()> {
+        eaccess(&self.path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| {
+            failure(&format!("write to the state directory {}", self.path.display()), &errno.into())
+        })
     }
 
     /// Waits for the one lock of the directory. Between reading a file and replacing it hold the lock, or a change
