@@ -5,7 +5,6 @@
 
 use std::io;
 
-use getrandom::SysRng;
 use nix::sys::prctl;
 use sealcam_core::key::KeyError;
 use sealcam_core::rsa::{PEM_MAX, PemError, PrivateKey};
@@ -16,8 +15,9 @@ use crate::exit::{Exit, Failure, Result};
 use crate::log::say;
 use crate::state::State;
 
-/// The operating system's source of randomness, which may fail: `rand_core`'s `TryCryptoRng`, what the core asks for.
-pub type OsRng = SysRng;
+/// The operating system's source of randomness, which may fail: a `TryCryptoRng` of `rand_core`, as the core asks
+/// for. Write `OsRng` wherever one is wanted.
+pub use getrandom::SysRng as OsRng;
 
 /// Which key: each program has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl KeyFile {
             "Making a 3072-bit RSA key, once: a second or two on a PC, up to a minute on a small device..."
         ));
         let begun = Clock.now();
-        let made = PrivateKey::generate(&mut OsRng::default()).map_err(not_made)?;
+        let made = PrivateKey::generate(&mut OsRng).map_err(not_made)?;
         let took = Clock.now().since(begun).as_secs_f32();
         let kept = self.keep(state, made)?;
         say(format_args!("Made in {took:.1} s: {}", path.display()));

@@ -63,6 +63,21 @@ fn directory_that_others_can_write_is_refused() {
 }
 
 #[test]
+fn directory_that_cannot_be_written_is_opened_and_told_before_work_is_lost() {
+    let scratch = Scratch::new();
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o500)).unwrap();
+    let state = state(&scratch);
+    if Uid::effective().is_root() {
+        return state.check_writable().unwrap(); // Root may write everywhere.
+    }
+    for failure in [state.check_writable().unwrap_err(), state.lock().unwrap().replace("f", b"").unwrap_err()]
+    {
+        assert_eq!(failure.exit, Exit::State);
+        assert!(failure.message.contains("--state DIR"), "{failure}");
+    }
+}
+
+#[test]
 fn replaced_file_is_read_back_private_and_alone() {
     let scratch = Scratch::new();
     let state = state(&scratch);
