@@ -1,0 +1,115 @@
+//! Running other programs: shown before they run in a form that can be pasted, their failure told in one sentence.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::failure::{Failure, Result};
+
+/// The top folder of the project.
+pub(crate) fn root() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest)
+}
+
+/// The cargo that started this program, to be run in the top folder.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Shows the command, runs it with our own output, and fails when it does.
+pub(crate) fn run(command: &mut Command) -> Result {
+    println!("$ {}", shown(command));
+    let status = command.status().map_err(|error| not_started(command, &error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("`{}` failed ({status}).", shown(command))))
+}
+
+/// Runs the command quietly and returns what it printed to stdout.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, &error))?;
+    printed(command, &output)
+}
+
+/// Shows the command, runs it with its progress (stderr) on ours, and returns what it printed to stdout.
+pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
+    println!("$ {}", shown(command));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
+    printed(command, &output)
+}
+
+/// Whether the command can be started and ends well; it is not shown.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Where `PATH` leads for a program's name.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
+}
+
+/// The command as one would type it, with the variables that it sets in front.
+pub(crate) fn shown(command: &Command) -> String {
+    let set = command.get_envs().filter_map(|(name, value)| {
+        value.map(|value| format!("{}={}", name.to_string_lossy(), quoted(value)))
+    });
+    // Cargo is known to us by its full path, to the reader by its name.
+    let program = Path::new(command.get_program());
+    let program = if program.ends_with("cargo") { OsStr::new("cargo") } else { program.as_os_str() };
+    let words = std::iter::once(program).chain(command.get_args()).map(quoted);
+    set.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn printed(command: &Command, output: &Output) -> Result<String> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("`{}` failed ({}).\n{}", shown(command), output.status, complaint.trim_end())))
+}
+
+fn not_started(command: &Command, error: &std::io::Error) -> Failure {
+    Failure::new(format!("`{}` could not be started: {error}.", shown(command)))
+}
+
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_command_can_be_pasted() {
+        let mut command = Command::new("/opt/bin/cargo");
+        command.args(["build", "a b", "it's"]).env("FLAGS", "-D warnings").env_remove("GONE");
+        assert_eq!(shown(&command), r"FLAGS='-D warnings' cargo build 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_failing_program_is_a_failure_that_names_it() {
+        let failure = run(&mut Command::new("false")).unwrap_err().to_string();
+        assert!(failure.starts_with("`false` failed"), "{failure}");
+        let failure = read(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err().to_string();
+        assert!(failure.ends_with("why"), "{failure}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_a_failure_that_says_so() {
+        let failure = read(&mut Command::new("no-such-program-here")).unwrap_err().to_string();
+        assert!(failure.contains("could not be started"), "{failure}");
+    }
+}
