@@ -7,11 +7,14 @@ mod build;
 mod ci;
 mod clock;
 mod cross;
+mod demo;
 mod failure;
 mod lint;
 mod need;
 mod process;
 mod setup;
+#[allow(unsafe_code, reason = "signals have no safe form in the standard library")]
+mod sys;
 mod test;
 mod tidy;
 mod toolchain;
@@ -24,6 +27,7 @@ use crate::failure::{Failure, Result};
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
+  demo [--seconds N]     both programs over loopback with a synthetic picture, shown here
   test [ARGUMENTS]       all tests that run on this machine; the arguments go to `cargo test`
   build --target aarch64|armv7|x86_64 [--static] [--release]
                          both programs, for that machine
@@ -47,6 +51,7 @@ fn dispatch(arguments: &[String]) -> Result {
         return Err(Failure::usage(format!("which command?\n\n{}", help())));
     };
     match command.as_str() {
+        "demo" => return demo::run(rest),
         "test" => return test::run(rest),
         "build" => return build::run(rest),
         "help" | "--help" | "-h" => {
