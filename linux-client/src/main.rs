@@ -1,2 +1,5 @@
-//! Placeholder.
+//! The camera side of Sealcam.
+
+mod source;
+
 fn main() {}
