@@ -12,6 +12,7 @@
 //! cut, and a frame that is broken or too large is never handed on. State changes are told in the log by the source
 //! itself, since it knows the words; the loop only passes [`State`] on to the display.
 
+mod folder;
 mod intake;
 mod outlet;
 mod pace;
@@ -19,6 +20,7 @@ mod pattern;
 mod rate;
 mod request;
 mod stop;
+mod stream;
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -149,5 +151,8 @@ fn open(request: &Request, _outlet: &mut Outlet) -> Result<Run> {
     match &request.kind {
         Kind::Pattern => pattern::open(request),
         _ => Err(Failure::new(Exit::Other, "This source is not written yet.")),
+        Kind::Stdin => stream::open_stdin(request),
+        Kind::Path(path) if path.is_dir() => folder::open(path, request),
+        Kind::Path(path) => stream::open_path(path, request),
     }
 }
