@@ -12,6 +12,7 @@
 //! cut, and a frame that is broken or too large is never handed on. State changes are told in the log by the source
 //! itself, since it knows the words; the loop only passes [`State`] on to the display.
 
+mod camera;
 mod folder;
 mod intake;
 mod outlet;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use sealcam_core::time::Instant;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
+pub(crate) use camera::list::print as print_cameras;
 pub(crate) use intake::{Skipped, Stats};
 pub(crate) use request::{Kind, Request, Size};
 
@@ -147,10 +149,10 @@ impl Drop for Source {
 /// The rest of a source's life, on its own thread.
 type Run = Box<dyn FnOnce(&mut Outlet) -> Result<()> + Send>;
 
-fn open(request: &Request, _outlet: &mut Outlet) -> Result<Run> {
+fn open(request: &Request, outlet: &mut Outlet) -> Result<Run> {
     match &request.kind {
+        Kind::Camera(path) => camera::open(path.clone(), request, outlet),
         Kind::Pattern => pattern::open(request),
-        _ => Err(Failure::new(Exit::Other, "This source is not written yet.")),
         Kind::Stdin => stream::open_stdin(request),
         Kind::Path(path) if path.is_dir() => folder::open(path, request),
         Kind::Path(path) => stream::open_path(path, request),
