@@ -1,2 +1,6 @@
-//! Placeholder.
+//! The display side of Sealcam: sealed datagrams in, pixels on the framebuffer out.
+
+mod canvas;
+mod decode;
+
 fn main() {}
