@@ -2,5 +2,6 @@
 
 mod canvas;
 mod decode;
+mod fit;
 
 fn main() {}
