@@ -3,5 +3,6 @@
 mod canvas;
 mod decode;
 mod fit;
+mod status;
 
 fn main() {}
