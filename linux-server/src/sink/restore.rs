@@ -1,0 +1,103 @@
+//! Giving the user's console or terminal back, whatever ends the program.
+//!
+//! A sink that changes how the machine looks registers how to undo that. Dropping the [`Guard`] undoes it, and so
+//! does a panic of any thread, before the panic is told, so that its message can be read. Signals are not handled
+//! here: the main loop ends on them by returning. After SIGKILL nobody can undo anything but the next start.
+
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+/// The name of the painter's thread. Its panics are caught: those of the decoder by `decode.rs`, all others by the
+/// painter itself, which reports them; so the hook neither tells nor restores anything for it.
+pub(crate) const PAINTER_THREAD: &str = "painter";
+
+static REGISTERED: Mutex<Vec<Arc<Undo>>> = Mutex::new(Vec::new());
+
+struct Undo {
+    done: AtomicBool,
+    action: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Undo {
+    fn run(&self) {
+        if !self.done.swap(true, Ordering::SeqCst) {
+            (self.action)();
+        }
+    }
+}
+
+/// Undoes one change when it is dropped, unless that has been done.
+pub(crate) struct Guard(Arc<Undo>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.run();
+        registered().retain(|undo| !Arc::ptr_eq(undo, &self.0));
+    }
+}
+
+/// Registers how to undo a change that is about to be made. `action` runs once at most, on any thread.
+pub(crate) fn on_exit(action: impl Fn() + Send + Sync + 'static) -> Guard {
+    let undo = Arc::new(Undo { done: AtomicBool::new(false), action: Box::new(action) });
+    registered().push(Arc::clone(&undo));
+    Guard(undo)
+}
+
+/// Undoes all that is registered: before a message that must be readable, or an exit that drops nothing.
+pub(crate) fn now() {
+    let all = registered().clone();
+    for undo in all.iter().rev() {
+        undo.run();
+    }
+}
+
+/// Makes panics restore first and be told afterwards. Any number of calls count as one.
+pub(crate) fn before_panic_messages() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() != Some(PAINTER_THREAD) {
+                now();
+                tell(info);
+            }
+        }));
+    });
+}
+
+fn registered() -> std::sync::MutexGuard<'static, Vec<Arc<Undo>>> {
+    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    fn counted() -> (Arc<AtomicU32>, Guard) {
+        let count = Arc::new(AtomicU32::new(0));
+        let inside = Arc::clone(&count);
+        let guard = on_exit(move || {
+            inside.fetch_add(1, Ordering::SeqCst);
+        });
+        (count, guard)
+    }
+
+    #[test]
+    fn dropping_undoes_and_so_does_a_panic_elsewhere_but_only_once() {
+        // One test, because a panic undoes what all tests of this process have registered.
+        let (count, guard) = counted();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        drop(guard);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+
+        before_panic_messages();
+        let (count, guard) = counted();
+        let panicked = std::thread::spawn(|| panic!("expected by this test")).join();
+        assert!(panicked.is_err());
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        drop(guard);
+        assert_eq!(count.load(Ordering::SeqCst), 1, "undone twice");
+    }
+}
