@@ -3,6 +3,7 @@
 mod canvas;
 mod decode;
 mod fit;
+mod painter;
 mod sink;
 mod status;
 

@@ -1,0 +1,293 @@
+//! The painting thread: takes frames and words from the network loop and never makes it wait.
+//!
+//! ```text
+//! network loop ── show ──▶ mailbox ──▶ decode ─▶ fit ─▶ sink      pixels: one frame waits, the newest wins
+//!              ── status ▶         └───────────────────▶ sink      frames: a short queue, every frame
+//!              ◀─ stats, end, wake
+//! ```
+//! A frame that is not followed by another in time gives way to a statement (`painter/freshness.rs`): nothing old is
+//! ever shown as live. This file is the handle and what both sides share; `painter/pixels.rs` and
+//! `painter/frames.rs` are the work. Which camera is shown is the loop's decision.
+
+mod frames;
+mod freshness;
+mod mailbox;
+mod pixels;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use sealcam_core::time::Instant;
+use sealcam_linux::exit::{Exit, Failure, Result};
+
+use self::mailbox::{Mailbox, Parcel};
+use crate::decode::Undecodable;
+use crate::sink::{Kind, Sink, SinkEnd, restore};
+use crate::status::Situation;
+
+/// How many frames may wait for a sink that wants them all.
+const QUEUE: usize = 8;
+/// How long a sink may take to finish at the end: a pipe that nobody reads or a stopped terminal takes for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A frame to be shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShownFrame<'a> {
+    /// The camera's name.
+    pub(crate) camera: &'a str,
+    /// The frame's number in the camera's session; grows, may skip.
+    pub(crate) number: u32,
+    /// When the camera took it, on this machine's clock.
+    pub(crate) captured_at: Instant,
+    /// When its last chunk arrived.
+    pub(crate) received_at: Instant,
+    /// The JPEG.
+    pub(crate) jpeg: &'a [u8],
+}
+
+/// What became of the frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// Shown, or handed on to a sink of frames.
+    pub(crate) shown: u64,
+    /// Replaced by a newer one before they could be shown, or pushed out of a full queue.
+    pub(crate) replaced: u64,
+    /// Too old to be shown when their turn came.
+    pub(crate) late: u64,
+    /// Not decodable.
+    pub(crate) undecodable: u64,
+    /// Why the last of those was not.
+    pub(crate) why_undecodable: Option<Undecodable>,
+    /// When the newest was shown: what "healthy" is judged by.
+    pub(crate) last_shown_at: Option<Instant>,
+    /// How long that was after the camera took it.
+    pub(crate) last_latency: Duration,
+    /// Whether a live picture is on the screen now. Always `false` for sinks of frames.
+    pub(crate) live: bool,
+}
+
+/// The painting thread's handle. Dropping it ends the thread, closes the sink and restores what the sink changed.
+pub(crate) struct Painter {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    sink_name: String,
+    warnings: Vec<String>,
+}
+
+impl Painter {
+    /// Starts the thread and opens the sink on it, with what `open` does there.
+    ///
+    /// `clock` is CLOCK_MONOTONIC. `wake` is called on the thread once, when it ends by itself: see
+    /// [`Painter::end`] then.
+    pub(crate) fn start(
+        open: impl FnOnce() -> Result<Sink> + Send + 'static,
+        clock: impl Fn() -> Instant + Send + 'static,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
+        restore::before_panic_messages();
+        let shared = Arc::new(Shared::new());
+        let (opened, opening) = sync_channel(1);
+        let its_shared = Arc::clone(&shared);
+        let body = move || {
+            let end = catch_unwind(AssertUnwindSafe(|| run(open, &clock, &its_shared, &opened)));
+            let end = end.unwrap_or_else(|panic| Some(SinkEnd::Failed(fault(&*panic))));
+            let wanted = its_shared.finish(end);
+            // An `opened` that nobody used ends the wait in `start`.
+            drop(opened);
+            if !wanted {
+                wake();
+            }
+        };
+        let no_thread =
+            |error| Failure::new(Exit::Other, format!("Cannot start the painting thread: {error}."));
+        let thread =
+            Builder::new().name(restore::PAINTER_THREAD.to_owned()).spawn(body).map_err(no_thread)?;
+        let answer = opening.recv().unwrap_or_else(|_| Err(shared.failure()));
+        let (sink_name, warnings) = answer?;
+        Ok(Self { shared, thread: Some(thread), sink_name, warnings })
+    }
+
+    /// Which sink was opened, in a person's words.
+    pub(crate) fn sink_name(&self) -> &str {
+        &self.sink_name
+    }
+
+    /// What the user should be told about it, once.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Hands over a frame; never waits for the sink, and allocates only while buffers still grow.
+    pub(crate) fn show(&self, frame: &ShownFrame<'_>) {
+        let mut parcel = self.shared.lock().mailbox.blank();
+        // Copied without the lock, so that the painter can go on meanwhile.
+        parcel.fill(frame);
+        let mut state = self.shared.lock();
+        if state.mailbox.post(parcel) {
+            state.stats.replaced += 1;
+        }
+        drop(state);
+        self.shared.work.notify_one();
+    }
+
+    /// Tells what is known apart from the frames. Shown whenever no live picture is there.
+    pub(crate) fn status(&self, situation: Situation) {
+        self.shared.lock().situation = Some(situation);
+        self.shared.work.notify_one();
+    }
+
+    /// The last line of the log, for sinks that have a place for it.
+    pub(crate) fn note(&self, line: &str) {
+        self.shared.lock().note = Some(line.to_owned());
+        self.shared.work.notify_one();
+    }
+
+    /// What became of the frames so far.
+    pub(crate) fn stats(&self) -> Stats {
+        self.shared.lock().stats.clone()
+    }
+
+    /// Why the sink takes no more, once it does not.
+    pub(crate) fn end(&self) -> Option<SinkEnd> {
+        self.shared.lock().end.clone()
+    }
+}
+
+impl Drop for Painter {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.work.notify_one();
+        let waiting = |state: &mut State| !state.finished;
+        let state = self.shared.lock();
+        let waited = self.shared.finished.wait_timeout_while(state, PATIENCE, waiting);
+        let finished = waited.unwrap_or_else(PoisonError::into_inner).0.finished;
+        if finished {
+            // Panics are caught on the thread, so there is no result to look at.
+            let _ = self.thread.take().map(JoinHandle::join);
+        } else {
+            // Its sink blocks and may do so for ever; the thread is left behind, the screen is not.
+            restore::now();
+        }
+    }
+}
+
+/// What the loop and the thread share.
+struct Shared {
+    state: Mutex<State>,
+    /// Told when there is something to do.
+    work: Condvar,
+    /// Told when the thread has finished.
+    finished: Condvar,
+}
+
+struct State {
+    mailbox: Mailbox,
+    situation: Option<Situation>,
+    note: Option<String>,
+    stop: bool,
+    stats: Stats,
+    end: Option<SinkEnd>,
+    finished: bool,
+}
+
+/// What the thread has to do next; nothing of it, when it was woken by time.
+#[derive(Default)]
+struct Work {
+    frame: Option<Parcel>,
+    situation: Option<Situation>,
+    note: Option<String>,
+    /// Show the frame that comes with this, and no more.
+    stop: bool,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let state = State {
+            mailbox: Mailbox::new(1),
+            situation: None,
+            note: None,
+            stop: false,
+            stats: Stats::default(),
+            end: None,
+            finished: false,
+        };
+        Self { state: Mutex::new(state), work: Condvar::new(), finished: Condvar::new() }
+    }
+
+    /// No one panics while holding the lock, and if so, the state is whole after every statement.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do, for `patience` at most. Frames count and come only with `frames`, or at the end.
+    fn next(&self, patience: Duration, frames: bool) -> Work {
+        let idle = |state: &mut State| {
+            let news = state.stop || state.situation.is_some() || state.note.is_some();
+            !news && (!frames || state.mailbox.is_empty())
+        };
+        let waited = self.work.wait_timeout_while(self.lock(), patience, idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        Work {
+            frame: if frames || state.stop { state.mailbox.take() } else { None },
+            situation: state.situation.take(),
+            note: state.note.take(),
+            stop: state.stop,
+        }
+    }
+
+    /// Marks the thread as finished; says whether it was told to.
+    fn finish(&self, end: Option<SinkEnd>) -> bool {
+        let mut state = self.lock();
+        state.stats.live = false;
+        state.end = end;
+        state.finished = true;
+        self.finished.notify_all();
+        state.stop
+    }
+
+    fn failure(&self) -> Failure {
+        match self.lock().end.take() {
+            Some(SinkEnd::Failed(failure)) => failure,
+            _ => Failure::new(Exit::Sink, "The sink could not be opened."),
+        }
+    }
+}
+
+/// The thread: opens the sink, tells so, and works until told to stop (`None`) or until the sink ends.
+fn run(
+    open: impl FnOnce() -> Result<Sink>,
+    clock: &dyn Fn() -> Instant,
+    shared: &Shared,
+    opened: &SyncSender<Result<(String, Vec<String>)>>,
+) -> Option<SinkEnd> {
+    let Sink { kind, name, warnings } = match open() {
+        Ok(sink) => sink,
+        Err(failure) => return Some(SinkEnd::Failed(failure)),
+    };
+    if let Kind::Frames(_) = kind {
+        shared.lock().mailbox = Mailbox::new(QUEUE);
+    }
+    // The receiver waits for exactly this.
+    let _ = opened.send(Ok((name, warnings)));
+    match kind {
+        Kind::Pixels(sink) => pixels::PixelPainter::new(sink, clock, shared).run().err(),
+        Kind::Frames(sink) => frames::run(sink, clock, shared).err(),
+    }
+}
+
+/// A panic on the thread, as a failure: told by the loop, once the screen can be read again.
+fn fault(panic: &(dyn Any + Send)) -> Failure {
+    let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Failure::new(
+        Exit::Other,
+        format!("The painting thread panicked: {words}. This is a fault of this program."),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Painting for sinks that want pixels: the newest picture as long as it is live, else a statement.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use sealcam_core::time::Instant;
+
+use super::freshness::Freshness;
+use super::mailbox::Parcel;
+use super::{Shared, Work};
+use crate::canvas::{Canvas, Rect, Size};
+use crate::decode::{Decoder, Picture};
+use crate::fit::{Fitter, place};
+use crate::sink::{Caption, PixelSink, SinkEnd, Surface, View};
+use crate::status::{Gap, Situation, Statement, text};
+
+/// Around a picture.
+const BLACK: u32 = 0;
+/// How often the figures of the caption change: slowly enough to be read.
+const FIGURES: Duration = Duration::from_secs(1);
+/// The longest sleep: any time that is far away.
+const FAR: Duration = Duration::from_secs(3600);
+
+/// The painter of one sink.
+pub(super) struct PixelPainter<'a> {
+    sink: Box<dyn PixelSink>,
+    clock: &'a dyn Fn() -> Instant,
+    shared: &'a Shared,
+    decoder: Decoder,
+    picture: Picture,
+    /// The size of the newest picture that could be decoded.
+    picture_size: Option<Size>,
+    canvas: Canvas,
+    fitter: Fitter,
+    freshness: Freshness,
+    situation: Situation,
+    caption: Caption,
+    /// Frames that could not be decoded since one could.
+    undecodable: u64,
+    surface: Option<Surface>,
+    on_screen: OnScreen,
+    due: Due,
+}
+
+/// What the canvas and the screen show.
+enum OnScreen {
+    Nothing,
+    Picture(Rect),
+    Statement(Statement),
+}
+
+/// When to do what next.
+struct Due {
+    picture: Instant,
+    tend: Instant,
+    repaint: Instant,
+    figures: Instant,
+}
+
+impl<'a> PixelPainter<'a> {
+    /// A painter that has painted nothing yet.
+    pub(super) fn new(sink: Box<dyn PixelSink>, clock: &'a dyn Fn() -> Instant, shared: &'a Shared) -> Self {
+        let now = Instant::ZERO;
+        Self {
+            sink,
+            clock,
+            shared,
+            decoder: Decoder::new(),
+            picture: Picture::new(),
+            picture_size: None,
+            canvas: Canvas::new(),
+            fitter: Fitter::new(),
+            freshness: Freshness::new(),
+            situation: Situation::unknown(),
+            caption: Caption::default(),
+            undecodable: 0,
+            surface: None,
+            on_screen: OnScreen::Nothing,
+            due: Due { picture: now, tend: now, repaint: now, figures: now },
+        }
+    }
+
+    /// Works until told to stop; the newest frame is still shown then.
+    pub(super) fn run(mut self) -> Result<(), SinkEnd> {
+        loop {
+            let now = (self.clock)();
+            self.keep_up(now)?;
+            let Work { frame, situation, note, stop } =
+                self.shared.next(self.sleep(now), now >= self.due.picture);
+            if let Some(situation) = situation {
+                self.situation = situation;
+            }
+            if let Some(note) = note {
+                self.caption.note = note;
+                if self.sink.writes_text() {
+                    self.due.repaint = now;
+                }
+            }
+            if let Some(frame) = frame {
+                let shown = self.show(&frame);
+                self.shared.lock().mailbox.give_back(frame);
+                shown?;
+            }
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What time asks for: the sink's events, another size, another statement, the same again.
+    fn keep_up(&mut self, now: Instant) -> Result<(), SinkEnd> {
+        if now >= self.due.tend {
+            self.sink.tend()?;
+            self.due.tend = now + self.sink.pace().tend;
+        }
+        let surface = self.sink.surface(self.picture_size);
+        let resized = self.surface != Some(surface);
+        if self.freshness.is_live(now) {
+            if resized && self.picture.size().width > 0 {
+                return self.paint_picture(surface);
+            }
+        } else {
+            let statement = self.situation.statement(self.gap(now));
+            let said = matches!(&self.on_screen, OnScreen::Statement(old) if *old == statement);
+            if resized || !said {
+                return self.paint_statement(surface, statement);
+            }
+        }
+        if now >= self.due.repaint && !resized { self.paint(now) } else { Ok(()) }
+    }
+
+    /// How long nothing has to be done, unless something comes in.
+    fn sleep(&self, now: Instant) -> Duration {
+        let next_word = match self.freshness.newest_at() {
+            Some(_) if self.freshness.is_live(now) => self.freshness.live_until(),
+            Some(at) => Some(at + Duration::from_secs(now.since(at).as_secs() + 1)),
+            None => None,
+        };
+        let picture = (now < self.due.picture).then_some(self.due.picture);
+        let dues = [Some(self.due.tend), Some(self.due.repaint), picture, next_word];
+        dues.into_iter().flatten().map(|at| at.since(now)).fold(FAR, Duration::min)
+    }
+
+    fn gap(&self, now: Instant) -> Gap {
+        let undecodable = self.undecodable;
+        match self.freshness.newest_at() {
+            None => Gap::NoneYet { undecodable },
+            Some(at) => Gap::Since { age: now.since(at), undecodable },
+        }
+    }
+
+    /// Decodes and shows a frame, if it can be and is still fresh.
+    fn show(&mut self, frame: &Parcel) -> Result<(), SinkEnd> {
+        let now = (self.clock)();
+        if !self.freshness.is_fresh(frame.received_at, now) {
+            self.shared.lock().stats.late += 1;
+            return Ok(());
+        }
+        if let Err(why) = self.decoder.decode(&frame.jpeg, &mut self.picture) {
+            self.undecodable += 1;
+            let mut state = self.shared.lock();
+            state.stats.undecodable += 1;
+            state.stats.why_undecodable = Some(why);
+            return Ok(());
+        }
+        if self.caption.camera != frame.camera {
+            self.caption.camera.clone_from(&frame.camera);
+            self.freshness.start_over();
+        }
+        self.undecodable = 0;
+        self.picture_size = Some(self.picture.size());
+        self.freshness.shown(frame.number, frame.received_at);
+        let surface = self.sink.surface(self.picture_size);
+        self.paint_picture(surface)?;
+        let shown_at = (self.clock)();
+        self.due.picture = now + self.sink.pace().between_pictures;
+        self.count(shown_at, shown_at.since(frame.captured_at));
+        Ok(())
+    }
+
+    fn count(&mut self, shown_at: Instant, latency: Duration) {
+        let mut state = self.shared.lock();
+        state.stats.shown += 1;
+        state.stats.last_shown_at = Some(shown_at);
+        state.stats.last_latency = latency;
+        drop(state);
+        if shown_at >= self.due.figures {
+            self.due.figures = shown_at + FIGURES;
+            let Size { width, height } = self.picture.size();
+            self.caption.figures.clear();
+            // Writing into memory cannot fail.
+            let _ = write!(self.caption.figures, "{width}x{height}");
+            if let Some(interval) = self.freshness.interval() {
+                let rate = 1.0 / interval.as_secs_f64().max(0.001);
+                let _ = write!(self.caption.figures, ", {rate:.1} frames/s");
+            }
+            let _ = write!(self.caption.figures, ", {} ms from camera to screen", latency.as_millis());
+        }
+    }
+
+    fn paint_picture(&mut self, surface: Surface) -> Result<(), SinkEnd> {
+        let area = place(self.picture.size(), surface.size, surface.pixel);
+        let framed = matches!(self.on_screen, OnScreen::Picture(old) if old == area);
+        if self.surface != Some(surface) || !framed {
+            self.canvas.resize(surface.size);
+            self.canvas.fill_around(area, BLACK);
+        }
+        self.fitter.draw(&self.picture, &mut self.canvas, area);
+        self.surface = Some(surface);
+        self.on_screen = OnScreen::Picture(area);
+        self.paint((self.clock)())
+    }
+
+    fn paint_statement(&mut self, surface: Surface, statement: Statement) -> Result<(), SinkEnd> {
+        self.canvas.resize(surface.size);
+        if !self.sink.writes_text() {
+            text::draw(&statement, &mut self.canvas);
+        }
+        self.surface = Some(surface);
+        self.on_screen = OnScreen::Statement(statement);
+        self.paint((self.clock)())
+    }
+
+    /// Gives the canvas to the sink as it is.
+    fn paint(&mut self, now: Instant) -> Result<(), SinkEnd> {
+        self.due.repaint = now + self.sink.pace().repaint;
+        let view = match &self.on_screen {
+            OnScreen::Nothing => return Ok(()),
+            OnScreen::Picture(area) => View::Picture(*area),
+            OnScreen::Statement(statement) => View::Statement(statement),
+        };
+        self.sink.paint(&self.canvas, view, &self.caption)?;
+        self.shared.lock().stats.live = matches!(view, View::Picture(_));
+        Ok(())
+    }
+}
