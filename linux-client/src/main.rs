@@ -1,28 +1,37 @@
-//! The camera side of Sealcam.
+//! The camera side of Sealcam: MJPEG in, sealed datagrams out.
 
 mod args;
+mod command;
+mod report;
+mod run;
 mod source;
 
 use std::process::ExitCode;
 
-use sealcam_linux::exit::{Exit, Failure, Result};
+use sealcam_linux::exit::Result;
 use sealcam_linux::log;
 
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    match run(&Args::from_command_line()) {
+    match run(Args::from_command_line()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            log::say(format_args!("{failure}"));
+            log::say(format_args!("sealcam-client: {failure}"));
             ExitCode::from(failure.exit as u8)
         }
     }
 }
 
-fn run(args: &Args) -> Result<()> {
+fn run(args: Args) -> Result<()> {
+    let state = args.state.as_deref();
     match args.command {
+        None => run::stream(args.stream, state),
         Some(Command::Cameras) => source::print_cameras(),
-        _ => Err(Failure::new(Exit::Other, "This part of the program is not written yet.")),
+        Some(Command::Fingerprint) => command::fingerprint(state),
+        Some(Command::Identity { name }) => command::identity(state, name.as_deref()),
+        Some(Command::Trust { place, fingerprint, replace }) => {
+            command::trust(state, place, fingerprint, replace)
+        }
     }
 }

@@ -30,7 +30,7 @@ use sealcam_core::time::Instant;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 pub(crate) use camera::list::print as print_cameras;
-pub(crate) use intake::{Skipped, Stats};
+pub(crate) use intake::Stats;
 pub(crate) use request::{Kind, Request, Size};
 
 use outlet::{Outlet, Shared};

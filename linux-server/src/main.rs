@@ -2,19 +2,41 @@
 
 mod args;
 mod canvas;
+mod command;
 mod decode;
 mod fit;
+mod key_worker;
 mod painter;
+mod report;
+mod run;
 mod sink;
 mod status;
 
 use std::process::ExitCode;
 
-use sealcam_linux::exit::Exit;
+use sealcam_linux::exit::Result;
 use sealcam_linux::log;
 
+use args::{Args, Command};
+
 fn main() -> ExitCode {
-    let args = args::Args::from_command_line();
-    log::say(format_args!("sealcam-server cannot receive pictures yet, nor {:?}.", args.command));
-    ExitCode::from(Exit::Other as u8)
+    match run(&Args::from_command_line()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            log::say(format_args!("sealcam-server: {failure}"));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let state = args.state.as_deref();
+    match &args.command {
+        None => run::show(&args.run, state),
+        Some(Command::Fingerprint) => command::fingerprint(state),
+        Some(Command::Identity) => command::identity(state),
+        Some(Command::Authorize { line }) => command::authorize(state, &line.join(" ")),
+        Some(Command::Cameras) => command::cameras(state),
+        Some(Command::Forget { name }) => command::forget(state, name),
+    }
 }

@@ -11,6 +11,7 @@
 
 mod frames;
 mod freshness;
+mod latency;
 mod mailbox;
 mod pixels;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 use sealcam_core::time::Instant;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
+use self::latency::Latency;
 use self::mailbox::{Mailbox, Parcel};
 use crate::decode::Undecodable;
 use crate::sink::{Kind, Sink, SinkEnd, restore};
@@ -64,18 +66,45 @@ pub(crate) struct Stats {
     pub(crate) why_undecodable: Option<Undecodable>,
     /// When the newest was shown: what "healthy" is judged by.
     pub(crate) last_shown_at: Option<Instant>,
-    /// How long that was after the camera took it.
+    /// When the first was shown.
+    pub(crate) first_shown_at: Option<Instant>,
+    /// How long after the camera took it the newest was shown.
     pub(crate) last_latency: Duration,
+    /// The same of all frames.
+    pub(crate) latency: Latency,
     /// Whether a live picture is on the screen now. Always `false` for sinks of frames.
     pub(crate) live: bool,
+}
+
+impl Stats {
+    /// Frames shown per second, from the first to the newest.
+    pub(crate) fn rate(&self) -> f64 {
+        let span =
+            self.first_shown_at.zip(self.last_shown_at).map(|(first, last)| last.since(first).as_secs_f64());
+        span.filter(|span| *span > 0.0).map_or(0.0, |span| (self.shown - 1) as f64 / span)
+    }
+
+    fn count_shown(&mut self, now: Instant, latency: Duration) {
+        self.shown += 1;
+        self.first_shown_at = self.first_shown_at.or(Some(now));
+        self.last_shown_at = Some(now);
+        self.last_latency = latency;
+        self.latency.add(latency);
+    }
 }
 
 /// The painting thread's handle. Dropping it ends the thread, closes the sink and restores what the sink changed.
 pub(crate) struct Painter {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    sink_name: String,
+    sink: Description,
+}
+
+/// What the thread tells of the sink that it opened.
+struct Description {
+    name: String,
     warnings: Vec<String>,
+    covers_terminal: bool,
 }
 
 impl Painter {
@@ -107,18 +136,23 @@ impl Painter {
         let thread =
             Builder::new().name(restore::PAINTER_THREAD.to_owned()).spawn(body).map_err(no_thread)?;
         let answer = opening.recv().unwrap_or_else(|_| Err(shared.failure()));
-        let (sink_name, warnings) = answer?;
-        Ok(Self { shared, thread: Some(thread), sink_name, warnings })
+        Ok(Self { shared, thread: Some(thread), sink: answer? })
     }
 
     /// Which sink was opened, in a person's words.
     pub(crate) fn sink_name(&self) -> &str {
-        &self.sink_name
+        &self.sink.name
     }
 
     /// What the user should be told about it, once.
     pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
+        &self.sink.warnings
+    }
+
+    /// Whether the sink is drawn in the terminal, where lines of the log would tear it: give them to
+    /// [`Painter::note`].
+    pub(crate) fn covers_terminal(&self) -> bool {
+        self.sink.covers_terminal
     }
 
     /// Hands over a frame; never waits for the sink, and allocates only while buffers still grow.
@@ -157,8 +191,14 @@ impl Painter {
     }
 }
 
-impl Drop for Painter {
-    fn drop(&mut self) {
+impl Painter {
+    /// Ends the thread as dropping does, and says what became of the frames in all.
+    pub(crate) fn finish(&mut self) -> Stats {
+        self.stop();
+        self.stats()
+    }
+
+    fn stop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
         let waiting = |state: &mut State| !state.finished;
@@ -172,6 +212,12 @@ impl Drop for Painter {
             // Its sink blocks and may do so for ever; the thread is left behind, the screen is not.
             restore::now();
         }
+    }
+}
+
+impl Drop for Painter {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -262,7 +308,7 @@ fn run(
     open: impl FnOnce() -> Result<Sink>,
     clock: &dyn Fn() -> Instant,
     shared: &Shared,
-    opened: &SyncSender<Result<(String, Vec<String>)>>,
+    opened: &SyncSender<Result<Description>>,
 ) -> Option<SinkEnd> {
     let Sink { kind, name, warnings } = match open() {
         Ok(sink) => sink,
@@ -272,7 +318,8 @@ fn run(
         shared.lock().mailbox = Mailbox::new(QUEUE);
     }
     // The receiver waits for exactly this.
-    let _ = opened.send(Ok((name, warnings)));
+    let covers_terminal = matches!(&kind, Kind::Pixels(sink) if sink.writes_text());
+    let _ = opened.send(Ok(Description { name, warnings, covers_terminal }));
     match kind {
         Kind::Pixels(sink) => pixels::PixelPainter::new(sink, clock, shared).run().err(),
         Kind::Frames(sink) => frames::run(sink, clock, shared).err(),

@@ -37,9 +37,7 @@ fn hand_on(
     let now = clock();
     let mut state = shared.lock();
     if written.is_ok() {
-        state.stats.shown += 1;
-        state.stats.last_shown_at = Some(now);
-        state.stats.last_latency = now.since(frame.captured_at);
+        state.stats.count_shown(now, now.since(frame.captured_at));
     }
     state.mailbox.give_back(frame);
     written

@@ -179,11 +179,7 @@ impl<'a> PixelPainter<'a> {
     }
 
     fn count(&mut self, shown_at: Instant, latency: Duration) {
-        let mut state = self.shared.lock();
-        state.stats.shown += 1;
-        state.stats.last_shown_at = Some(shown_at);
-        state.stats.last_latency = latency;
-        drop(state);
+        self.shared.lock().stats.count_shown(shown_at, latency);
         if shown_at >= self.due.figures {
             self.due.figures = shown_at + FIGURES;
             let Size { width, height } = self.picture.size();
