@@ -19,7 +19,7 @@ mod sys;
 mod trouble;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::poll::PollFlags;
@@ -28,7 +28,7 @@ use sealcam_linux::clock::Clock;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use device::{About, Running};
-use sys::{Filled, Stream};
+use sys::Filled;
 use trouble::Trouble;
 
 use super::intake::Skip;
@@ -88,15 +88,14 @@ fn live(
     loop {
         if let Some(running) = camera.take() {
             let mut frames = Frames::new();
-            let end = frames.pump(&running, outlet)?;
-            let About { card, path, .. } = running.about;
-            // Closed before anything else, so that it can be opened again.
-            drop(running.stream);
-            match end {
+            match frames.pump(&running, outlet)? {
                 End::Stopped => return Ok(()),
-                End::Silent => outlet.state(State::CameraError, silence(&card, &path)),
-                End::Lost(e) => outlet.state(State::CameraError, loss(&card, &path, &e)),
+                // Told first: closing a camera that hangs may take its driver many seconds.
+                End::Silent => outlet.state(State::CameraError, silence(&running.about)),
+                End::Lost(e) => outlet.state(State::CameraError, loss(&running.about, &e)),
             }
+            // Closed before it is opened again.
+            drop(running);
             if frames.any {
                 retry = Retry::new();
             }
@@ -111,23 +110,20 @@ fn live(
     }
 }
 
-fn silence(card: &str, path: &Path) -> String {
-    format!(
-        "Camera {card} ({}) gave no valid picture for {} s; it is opened again.",
-        path.display(),
-        SILENCE.as_secs()
-    )
+fn silence(camera: &About) -> String {
+    format!("{} gave no valid picture for {} s; it is opened again.", camera.name(), SILENCE.as_secs())
 }
 
-fn loss(card: &str, path: &Path, error: &io::Error) -> String {
+fn loss(camera: &About, error: &io::Error) -> String {
     format!(
-        "Camera {card} ({}) stopped ({error}), as when it is unplugged; it is opened again.",
-        path.display()
+        "{} stopped ({}), as when it is unplugged; it is opened again.",
+        camera.name(),
+        trouble::words(error)
     )
 }
 
 fn waiting(trouble: &Trouble) -> String {
-    format!("{} It is taken up as soon as it is plugged in.", trouble.text())
+    format!("{} A camera is taken up as soon as it is plugged in.", trouble.text())
 }
 
 /// Waiting times that double, and what was told meanwhile.
@@ -153,10 +149,10 @@ impl Retry {
     fn tell(&mut self, trouble: Trouble, outlet: &Outlet) {
         match &trouble {
             Trouble::Absent(_) => outlet.state(trouble.state(), waiting(&trouble)),
-            Trouble::Present(text) if self.last.as_ref() == Some(&trouble) => {
+            Trouble::Denied(text) | Trouble::Present(text) if self.last.as_ref() == Some(&trouble) => {
                 outlet.state(trouble.state(), format!("{text} It is tried again."));
             }
-            Trouble::Present(_) => {}
+            Trouble::Denied(_) | Trouble::Present(_) => {}
         }
         self.last = Some(trouble);
     }
@@ -176,22 +172,15 @@ impl Frames {
 
     /// Hands on frames until the stream ends.
     fn pump(&mut self, running: &Running, outlet: &mut Outlet) -> io::Result<End> {
-        let stream = &running.stream;
         let mut deadline = Clock.now() + SILENCE;
         loop {
-            let flags = match outlet.stop().wait_readable(stream.fd(), Some(deadline))? {
+            let flags = match outlet.stop().wait_readable(running.stream.fd(), Some(deadline))? {
                 Woken::Stopped => return Ok(End::Stopped),
                 Woken::Deadline => return Ok(End::Silent),
                 Woken::Ready(flags) => flags,
             };
-            match self.take_newest(stream, outlet) {
-                Ok(Taken::Valid) => {
-                    deadline = Clock.now() + SILENCE;
-                    if !self.any {
-                        self.any = true;
-                        outlet.state(State::Capturing, running.about.to_string());
-                    }
-                }
+            match self.take_newest(running, outlet) {
+                Ok(Taken::Valid) => deadline = Clock.now() + SILENCE,
                 // A flag other than POLLIN and nothing to read: the device is gone, and would be "ready" for ever.
                 Ok(Taken::Nothing) if flags != PollFlags::POLLIN => {
                     return Ok(End::Lost(io::Error::other("the device reports an error")));
@@ -207,7 +196,8 @@ impl Frames {
     }
 
     /// Empties the driver's queue: hands on the newest valid frame, gives all buffers back.
-    fn take_newest(&mut self, stream: &Stream, outlet: &mut Outlet) -> io::Result<Taken> {
+    fn take_newest(&mut self, running: &Running, outlet: &mut Outlet) -> io::Result<Taken> {
+        let stream = &running.stream;
         let mut newest: Option<(Filled, usize)> = None;
         let mut taken = Taken::Nothing;
         while let Some(filled) = stream.filled()? {
@@ -230,6 +220,10 @@ impl Frames {
             }
         }
         if let Some((filled, len)) = newest {
+            if !self.any {
+                self.any = true;
+                outlet.state(State::Capturing, running.about.to_string());
+            }
             let bytes = stream.bytes(&filled);
             outlet.hand_on(captured_at(&filled, Clock.now()), bytes.get(..len).unwrap_or(bytes));
             stream.give_back(filled)?;

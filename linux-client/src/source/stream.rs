@@ -101,6 +101,7 @@ fn play(file: &File, name: &str, mut pace: Option<&mut Pace>, outlet: &mut Outle
     let mut buf = vec![0; outlet.max_len()];
     let mut reader = MjpegReader::new(Input { file, stop: outlet.stop().clone() }, &mut buf);
     let mut counted = MjpegCounters::default();
+    let mut is_told = false;
     loop {
         let frame = match reader.next_frame() {
             Ok(frame) => frame,
@@ -115,8 +116,11 @@ fn play(file: &File, name: &str, mut pace: Option<&mut Pace>, outlet: &mut Outle
             {
                 return Ok(Flow::Stopped);
             }
+            if !is_told {
+                is_told = true;
+                outlet.state(State::Capturing, format!("Pictures come from {name}."));
+            }
             outlet.hand_on(Clock.now(), frame);
-            outlet.state(State::Capturing, format!("Pictures come from {name}."));
         }
         counted = count(counted, reader.counters(), outlet);
         if is_end {

@@ -38,9 +38,9 @@ pub(super) struct Running {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct About {
     /// The node that was opened.
-    pub(super) path: PathBuf,
+    path: PathBuf,
     /// The camera's own name.
-    pub(super) card: String,
+    card: String,
     /// What it gives.
     mode: Mode,
     /// What was asked for, where it is not what it gives.
@@ -55,9 +55,16 @@ struct Mode {
     fps: Option<f64>,
 }
 
+impl About {
+    /// The camera's name and where it is.
+    pub(super) fn name(&self) -> String {
+        format!("Camera {} ({})", self.card, self.path.display())
+    }
+}
+
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Camera {} ({}): {}.", self.card, self.path.display(), self.mode)?;
+        write!(f, "{}: {}.", self.name(), self.mode)?;
         match &self.asked {
             Some(asked) => write!(f, " {asked} was asked for; this is the nearest that it has."),
             None => Ok(()),
@@ -148,17 +155,18 @@ fn start_first(nodes: &[list::Node], request: &Request) -> Result<Running, Troub
         match start_at(&node.path, request) {
             Ok(running) => return Ok(running),
             Err(Trouble::Absent(_)) => {}
-            Err(Trouble::Present(text)) => troubles.push(text),
+            Err(trouble) => troubles.push(trouble),
         }
     }
     Err(none_started(nodes.len(), troubles, &others))
 }
 
-fn none_started(nodes: usize, mut troubles: Vec<String>, others: &[String]) -> Trouble {
-    // Where one of many may not be opened, the same is true of all.
-    troubles.dedup_by_key(|text| text.contains("usermod"));
+fn none_started(nodes: usize, mut troubles: Vec<Trouble>, others: &[String]) -> Trouble {
+    // Where one of many may not be opened, the same is mostly true of all: it is said once.
+    troubles.dedup_by(|a, b| matches!((a, b), (Trouble::Denied(_), Trouble::Denied(_))));
     if !troubles.is_empty() {
-        return Trouble::Present(troubles.join(" "));
+        let texts: Vec<&str> = troubles.iter().map(Trouble::text).collect();
+        return Trouble::Present(texts.join(" "));
     }
     Trouble::Absent(match (nodes, others) {
         (0, _) => "No camera is there: no /dev/video* exists.".into(),
@@ -282,8 +290,8 @@ mod tests {
         );
         let raw = ["/dev/video0 (unicam: pBAA)".to_owned()];
         assert!(matches!(none_started(3, vec![], &raw), Trouble::Absent(text) if text.contains("unicam")));
-        let denied = || "a: usermod".to_owned();
-        let both = none_started(3, vec![denied(), denied(), denied()], &raw);
-        assert_eq!(both, Trouble::Present("a: usermod".into()));
+        let denied = |path: &str| Trouble::Denied(format!("{path} is denied."));
+        let troubles = vec![denied("a"), denied("b"), Trouble::Present("c is in use.".into())];
+        assert_eq!(none_started(3, troubles, &raw), Trouble::Present("a is denied. c is in use.".into()));
     }
 }

@@ -49,6 +49,7 @@ pub(crate) fn print() -> Result<()> {
     let nodes = nodes();
     let mut text = String::new();
     let mut cameras = 0;
+    let mut denied = false;
     for node in &nodes {
         match describe(node) {
             Ok(None) => {}
@@ -56,10 +57,15 @@ pub(crate) fn print() -> Result<()> {
                 cameras += 1;
                 text += &about;
             }
-            Err(trouble) => text += &format!("{}\n\n", trouble.text()),
+            // As true of the others as of the first.
+            Err(Trouble::Denied(_)) if denied => {}
+            Err(trouble) => {
+                denied |= matches!(trouble, Trouble::Denied(_));
+                text += &format!("{}\n\n", trouble.text());
+            }
         }
     }
-    if cameras == 0 {
+    if cameras == 0 && !denied {
         text += &nothing_found(nodes.len());
     }
     match io::stdout().write_all(text.trim_end().as_bytes()).and_then(|()| io::stdout().write_all(b"\n")) {

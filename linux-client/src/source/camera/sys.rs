@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use nix::libc::{MAP_SHARED, PROT_READ};
+use nix::libc::{MAP_SHARED, PROT_READ, off_t};
 use nix::sys::time::TimeVal;
 use v4l::v4l2::{self, vidioc};
 use v4l::{Device, v4l_sys};
@@ -196,12 +196,13 @@ impl Stream {
         let mut buffer = describe(index);
         QUERYBUF.call(&self.device, &mut buffer)?;
         let len = buffer.length as usize;
-        // SAFETY: for memory V4L2_MEMORY_MMAP the union holds `offset`, which any bytes are valid for.
-        let offset = unsafe { buffer.m.offset };
+        // SAFETY: for memory V4L2_MEMORY_MMAP the union holds `offset`, which any bytes are valid for. Where off_t has
+        // 32 bits too, the kernel takes it as unsigned.
+        let offset = unsafe { buffer.m.offset } as off_t;
         let fd = self.device.handle().fd();
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use; the length
         // and offset are those that the driver gave for this buffer.
-        let start = unsafe { v4l2::mmap(ptr::null_mut(), len, PROT_READ, MAP_SHARED, fd, offset.into()) }?;
+        let start = unsafe { v4l2::mmap(ptr::null_mut(), len, PROT_READ, MAP_SHARED, fd, offset) }?;
         let start =
             NonNull::new(start.cast()).ok_or_else(|| io::Error::other("a buffer was mapped at address 0"))?;
         Ok(Mapping { start, len })

@@ -14,7 +14,9 @@ use crate::source::State;
 pub(super) enum Trouble {
     /// No camera is there. Waiting for one is all that is left to do.
     Absent(String),
-    /// It is there, and something else must be done first.
+    /// This user may not open it.
+    Denied(String),
+    /// It is there, and something else is in the way.
     Present(String),
 }
 
@@ -22,7 +24,7 @@ impl Trouble {
     /// The sentences.
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::Absent(text) | Self::Present(text) => text,
+            Self::Absent(text) | Self::Denied(text) | Self::Present(text) => text,
         }
     }
 
@@ -30,7 +32,7 @@ impl Trouble {
     pub(super) fn state(&self) -> State {
         match self {
             Self::Absent(_) => State::NoCamera,
-            Self::Present(_) => State::CameraError,
+            Self::Denied(_) | Self::Present(_) => State::CameraError,
         }
     }
 
@@ -41,7 +43,7 @@ impl Trouble {
             Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO) => {
                 Self::Absent(format!("There is no camera at {shown}."))
             }
-            Some(Errno::EACCES | Errno::EPERM) => Self::Present(format!(
+            Some(Errno::EACCES | Errno::EPERM) => Self::Denied(format!(
                 "The camera {shown} may not be opened by this user. Cameras belong to the group `video`: \
                  `sudo usermod -aG video $USER`, then log in again."
             )),
@@ -50,7 +52,9 @@ impl Trouble {
                 holders_text(path, &holders(path))
             )),
             Some(Errno::ENOTTY) => Self::Present(format!("{shown} is not a camera (no V4L2 device).")),
-            _ => Self::Present(format!("The camera {shown} does not work: {doing} failed: {error}.")),
+            _ => {
+                Self::Present(format!("The camera {shown} does not work: {doing} failed: {}.", words(error)))
+            }
         }
     }
 
@@ -71,6 +75,11 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         Self::new(Exit::Source, trouble.text())
     }
+}
+
+/// An error of the system in words, without its number.
+pub(super) fn words(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |errno| Errno::from_raw(errno).desc().to_owned())
 }
 
 /// A process that has a device open.
