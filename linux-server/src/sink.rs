@@ -90,6 +90,13 @@ pub(crate) enum SinkEnd {
     Failed(Failure),
 }
 
+impl SinkEnd {
+    /// The screen was given back before the sink was closed: the program is ending.
+    fn given_back() -> Self {
+        Self::Closed("the screen was given back".to_owned())
+    }
+}
+
 impl From<Failure> for SinkEnd {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)

@@ -9,11 +9,12 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use nix::errno::Errno;
 use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
+use super::SinkEnd;
 use super::restore::{self, Guard};
 use super::sys::{self, ConsoleMode};
 
@@ -24,7 +25,7 @@ const SHOW_CURSOR: &[u8] = b"\x1b[?25h";
 pub(super) struct Console {
     quiet: bool,
     warning: Option<String>,
-    _guard: Option<Guard>,
+    guard: Option<Guard>,
 }
 
 impl Console {
@@ -43,7 +44,7 @@ impl Console {
         }
         // Without any virtual console nothing can draw over the picture.
         let warning = refusal.filter(|_| Path::new("/dev/tty0").exists()).map(|why| refused(&why));
-        Self { quiet: warning.is_none(), warning, _guard: None }
+        Self { quiet: warning.is_none(), warning, guard: None }
     }
 
     /// Whether nothing else draws on the screen, so that what was painted stays.
@@ -56,9 +57,14 @@ impl Console {
         self.warning.as_deref()
     }
 
+    /// To be held while painting; an error once the console was given back.
+    pub(super) fn hold(&self) -> Result<Option<MutexGuard<'_, ()>>, SinkEnd> {
+        self.guard.as_ref().map(|guard| guard.hold().ok_or_else(SinkEnd::given_back)).transpose()
+    }
+
     fn take_over(tty: Arc<File>, mode: ConsoleMode) -> Self {
         if mode == ConsoleMode::Graphics && sys::is_held_by_a_program(tty.as_fd()).unwrap_or(false) {
-            return Self { quiet: false, warning: Some(DESKTOP.to_owned()), _guard: None };
+            return Self { quiet: false, warning: Some(DESKTOP.to_owned()), guard: None };
         }
         let back = Arc::clone(&tty);
         match sys::set_console_mode(tty.as_fd(), ConsoleMode::Graphics) {
@@ -68,14 +74,14 @@ impl Console {
                     // On the way out nothing is left to be done about a failure.
                     let _ = sys::set_console_mode(back.as_fd(), ConsoleMode::Text);
                 });
-                Self { quiet: true, warning: None, _guard: Some(guard) }
+                Self { quiet: true, warning: None, guard: Some(guard) }
             }
             Err(error) => {
                 // The cursor at least can be hidden by anyone who may write there; if not, it blinks.
                 let _ = (&*tty).write_all(HIDE_CURSOR);
                 let guard = restore::on_exit(move || drop((&*back).write_all(SHOW_CURSOR)));
                 let why = format!("KDSETMODE: {}", error.desc());
-                Self { quiet: false, warning: Some(refused(&why)), _guard: Some(guard) }
+                Self { quiet: false, warning: Some(refused(&why)), guard: Some(guard) }
             }
         }
     }

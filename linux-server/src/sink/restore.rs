@@ -6,7 +6,9 @@
 
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 /// The name of the painter's thread. Its panics are caught: those of the decoder by `decode.rs`, all others by the
 /// painter itself, which reports them; so the hook neither tells nor restores anything for it.
@@ -14,21 +16,43 @@ pub(crate) const PAINTER_THREAD: &str = "painter";
 
 static REGISTERED: Mutex<Vec<Arc<Undo>>> = Mutex::new(Vec::new());
 
+/// How long undoing waits for a painting that is under way: a sink that blocks may take for ever.
+const PATIENCE: Duration = Duration::from_millis(300);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 struct Undo {
     done: AtomicBool,
+    painting: Mutex<()>,
     action: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Undo {
     fn run(&self) {
-        if !self.done.swap(true, Ordering::SeqCst) {
-            (self.action)();
+        if self.done.swap(true, Ordering::SeqCst) {
+            return;
         }
+        let mut waited = Duration::ZERO;
+        while let Err(TryLockError::WouldBlock) = self.painting.try_lock()
+            && waited < PATIENCE
+        {
+            thread::sleep(LOOK_AGAIN);
+            waited += LOOK_AGAIN;
+        }
+        (self.action)();
     }
 }
 
 /// Undoes one change when it is dropped, unless that has been done.
 pub(crate) struct Guard(Arc<Undo>);
+
+impl Guard {
+    /// To be held while painting: keeps the change from being undone in the middle of it. `None` once it is undone;
+    /// painting would then spoil what was given back.
+    pub(crate) fn hold(&self) -> Option<MutexGuard<'_, ()>> {
+        let painting = self.0.painting.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.0.done.load(Ordering::SeqCst)).then_some(painting)
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -39,7 +63,8 @@ impl Drop for Guard {
 
 /// Registers how to undo a change that is about to be made. `action` runs once at most, on any thread.
 pub(crate) fn on_exit(action: impl Fn() + Send + Sync + 'static) -> Guard {
-    let undo = Arc::new(Undo { done: AtomicBool::new(false), action: Box::new(action) });
+    let undo =
+        Arc::new(Undo { done: AtomicBool::new(false), painting: Mutex::new(()), action: Box::new(action) });
     registered().push(Arc::clone(&undo));
     Guard(undo)
 }
@@ -58,7 +83,7 @@ pub(crate) fn before_panic_messages() {
     ONCE.call_once(|| {
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if std::thread::current().name() != Some(PAINTER_THREAD) {
+            if thread::current().name() != Some(PAINTER_THREAD) {
                 now();
                 tell(info);
             }
@@ -66,7 +91,7 @@ pub(crate) fn before_panic_messages() {
     });
 }
 
-fn registered() -> std::sync::MutexGuard<'static, Vec<Arc<Undo>>> {
+fn registered() -> MutexGuard<'static, Vec<Arc<Undo>>> {
     REGISTERED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,9 +119,11 @@ mod tests {
 
         before_panic_messages();
         let (count, guard) = counted();
-        let panicked = std::thread::spawn(|| panic!("expected by this test")).join();
+        assert!(guard.hold().is_some());
+        let panicked = thread::spawn(|| panic!("expected by this test")).join();
         assert!(panicked.is_err());
         assert_eq!(count.load(Ordering::SeqCst), 1);
+        assert!(guard.hold().is_none(), "painting over what was given back");
         drop(guard);
         assert_eq!(count.load(Ordering::SeqCst), 1, "undone twice");
     }

@@ -91,7 +91,9 @@ impl PixelSink for Screen {
             View::Picture(area) if self.console.is_quiet() && self.framed == Some(area) => area,
             _ => whole,
         };
-        self.copy(canvas, area);
+        let held = self.console.hold()?;
+        copy(canvas, area, &self.layout, &self.geometry, &mut self.row, &mut self.device.frame);
+        drop(held);
         self.framed = match view {
             View::Picture(area) => Some(area),
             View::Statement(_) => None,
@@ -100,18 +102,24 @@ impl PixelSink for Screen {
     }
 }
 
-impl Screen {
-    fn copy(&mut self, canvas: &Canvas, area: Rect) {
-        let bytes = self.layout.bytes_per_pixel();
-        for y in area.top..area.top + area.size.height {
-            let pixels = canvas.span(y, area.left, area.size.width);
-            let Some(row) = self.row.get_mut(..pixels.len() * bytes) else { continue };
-            self.layout.write_row(pixels, row);
-            let place = self.geometry.row(y).and_then(|range| self.device.frame.get_mut(range));
-            let place = place.and_then(|line| line.get_mut(area.left * bytes..area.left * bytes + row.len()));
-            if let Some(place) = place {
-                place.copy_from_slice(row);
-            }
+/// Copies an area of the canvas into the device's memory, row by row.
+fn copy(
+    canvas: &Canvas,
+    area: Rect,
+    layout: &PixelLayout,
+    geometry: &Geometry,
+    row: &mut [u8],
+    memory: &mut [u8],
+) {
+    let bytes = layout.bytes_per_pixel();
+    for y in area.top..area.top + area.size.height {
+        let pixels = canvas.span(y, area.left, area.size.width);
+        let Some(row) = row.get_mut(..pixels.len() * bytes) else { continue };
+        layout.write_row(pixels, row);
+        let place = geometry.row(y).and_then(|range| memory.get_mut(range));
+        let place = place.and_then(|line| line.get_mut(area.left * bytes..area.left * bytes + row.len()));
+        if let Some(place) = place {
+            place.copy_from_slice(row);
         }
     }
 }
@@ -226,6 +234,33 @@ mod tests {
         let geometry = Geometry::new(&var, &fix, 4).unwrap();
         assert_eq!(geometry.row(0), Some(50 * 448 + 8..50 * 448 + 408));
         assert_eq!(geometry.row(49), Some(99 * 448 + 8..99 * 448 + 408));
+    }
+
+    #[test]
+    fn only_the_area_is_written_and_the_padding_left_alone() {
+        let (var, fix) = infos(4, 3, 32, 20);
+        let (layout, geometry) = (layout(&var, &fix).unwrap(), Geometry::new(&var, &fix, 4).unwrap());
+        let mut canvas = Canvas::new();
+        canvas.resize(Size::new(4, 3));
+        canvas.fill(Rect::whole(canvas.size()), 0x0011_2233);
+        let mut memory = [0xEE; 60];
+        let area = Rect { left: 1, top: 1, size: Size::new(2, 2) };
+        copy(&canvas, area, &layout, &geometry, &mut [0; 16], &mut memory);
+        for (at, byte) in memory.into_iter().enumerate() {
+            let inside = at / 20 >= 1 && (4..12).contains(&(at % 20));
+            assert_eq!(byte, if inside { [0x33, 0x22, 0x11, 0][at % 4] } else { 0xEE }, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_beyond_a_mapping_that_is_too_small() {
+        let (var, fix) = infos(4, 3, 32, 20);
+        let (layout, geometry) = (layout(&var, &fix).unwrap(), Geometry::new(&var, &fix, 4).unwrap());
+        let mut canvas = Canvas::new();
+        canvas.resize(Size::new(4, 3));
+        let mut memory = [0xEE; 30];
+        copy(&canvas, Rect::whole(canvas.size()), &layout, &geometry, &mut [0; 16], &mut memory);
+        assert!(memory[..16].iter().all(|&byte| byte == 0) && memory[16..].iter().all(|&byte| byte == 0xEE));
     }
 
     #[test]

@@ -39,7 +39,7 @@ const USUAL: (u16, u16) = (80, 24);
 struct Terminal {
     out: File,
     page: Page,
-    _guard: Guard,
+    guard: Guard,
 }
 
 /// Takes over the terminal at standard output.
@@ -61,7 +61,7 @@ pub(super) fn open() -> Result<Sink> {
     let guard = leave_at_the_end(out.try_clone().map_err(cannot)?);
     out.write_all(ENTER).map_err(cannot)?;
     let name = format!("this terminal ({})", depth.name());
-    let terminal = Terminal { out, page: Page::new(depth), _guard: guard };
+    let terminal = Terminal { out, page: Page::new(depth), guard };
     Ok(Sink { kind: Kind::Pixels(Box::new(terminal)), name, warnings: Vec::new() })
 }
 
@@ -89,6 +89,7 @@ impl PixelSink for Terminal {
         view: View<'_>,
         caption: &Caption,
     ) -> std::result::Result<(), SinkEnd> {
+        let _held = self.guard.hold().ok_or_else(SinkEnd::given_back)?;
         let bytes = match view {
             View::Picture(_) => self.page.picture(canvas, caption),
             View::Statement(statement) => self.page.statement(statement, caption),
