@@ -94,18 +94,22 @@ impl PixelLayout {
                     *out = rgb565(pixel).to_ne_bytes();
                 }
             }
-            Packing::Tables(tables) => self.write_by_tables(tables, row, out),
+            Packing::Tables(tables) => match self.bytes {
+                2 => write_by_tables::<2>(tables, row, out),
+                3 => write_by_tables::<3>(tables, row, out),
+                _ => write_by_tables::<4>(tables, row, out),
+            },
         }
     }
+}
 
-    /// A pixel is a number in the machine's byte order; one of three bytes is written lowest byte first, since the
-    /// kernel has no other kind on the little-endian machines that this runs on.
-    fn write_by_tables(&self, [red, green, blue]: &[[u32; 256]; 3], row: &[u32], out: &mut [u8]) {
-        for (out, pixel) in out.chunks_exact_mut(self.bytes).zip(row) {
-            let [_, r, g, b] = pixel.to_be_bytes().map(usize::from);
-            let bits = (red[r] | green[g] | blue[b]).to_le_bytes();
-            out.copy_from_slice(&bits[..self.bytes]);
-        }
+/// A pixel is a number in the machine's byte order; one of three bytes is written lowest byte first, since the
+/// kernel has no other kind on the little-endian machines that this runs on.
+fn write_by_tables<const BYTES: usize>([red, green, blue]: &[[u32; 256]; 3], row: &[u32], out: &mut [u8]) {
+    for (out, pixel) in out.as_chunks_mut::<BYTES>().0.iter_mut().zip(row) {
+        let [_, r, g, b] = pixel.to_be_bytes().map(usize::from);
+        let bits = (red[r] | green[g] | blue[b]).to_le_bytes();
+        out.copy_from_slice(&bits[..BYTES]);
     }
 }
 
