@@ -39,7 +39,8 @@ impl Console {
                     // A terminal that is no virtual console: an ssh login, a serial line.
                     Err(_) => continue,
                 },
-                Err(error) => refusal = refusal.or(Some(format!("{}: {error}", path.display()))),
+                // The later candidates' reasons say more than that there is no controlling terminal.
+                Err(error) => refusal = Some(format!("{}: {error}", path.display())),
             }
         }
         // Without any virtual console nothing can draw over the picture.
