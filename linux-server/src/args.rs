@@ -18,7 +18,7 @@ Connect a camera, once:
   3. here:           sealcam-server              and there: sealcam-client
 
 Examples:
-  sealcam-server                                 a window, the framebuffer or the terminal, whatever is there
+  sealcam-server                                 a window, else the framebuffer, else here
   sealcam-server --sink fb:/dev/fb1              a second screen
   sealcam-server --sink - | ffplay -f mjpeg -i - another program shows the pictures
   sealcam-server --sink snapshot:/run/now.png    the newest picture as a file
