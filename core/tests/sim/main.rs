@@ -1,0 +1,18 @@
+//! Cameras and a display that live together in a simulated network with virtual time.
+//!
+//! One behaviour per file; `world` is what they all stand on: the network, the drivers of both roles, the pictures.
+//! No threads, no sleeps, no sockets: an hour of the protocol takes as long as its datagrams take to compute.
+//!
+//! Everything random comes from one seed, which a failing test prints: `SIM_SEED=… cargo test -p sealcam-core
+//! --test sim` runs it again. Sections cited are those of docs/protocol.md.
+#![cfg(feature = "rsa")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests; clippy only exempts the tests"
+)]
+
+mod world;
+
+mod streaming;
