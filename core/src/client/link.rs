@@ -384,7 +384,7 @@ impl Link {
         let release = out.frames.release(now, limits.receive_buffer);
         let mut len = 0;
         for place in buf.chunks_exact_mut(CHUNK_DATAGRAM).take(usize::from(release)) {
-            let Some((chunk, last)) = out.frames.next_chunk() else { break };
+            let Some((chunk, last)) = out.frames.next_chunk(now) else { break };
             let sealed = self.channel.seal(now, place, |out| {
                 Chunk::emit(out, &chunk.shape, chunk.chunk_idx, false, now.stamp(), chunk.payload)?;
                 out.zeros(out.room())

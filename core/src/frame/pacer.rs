@@ -13,62 +13,83 @@ const STEPS: u32 = 8;
 /// Assumed receive buffer while the display has named none.
 const ASSUMED_BUFFER: u32 = 212_992;
 
-/// Decides how many chunks of a frame may leave by now.
+/// Not less than this lies between two bursts, however short the spread.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// Decides how many chunks may leave by now: of each frame by its spread, of all together by the display's buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pacer {
+    /// The frame that is leaving: when it began, its chunks, and how far apart its releases are (whole µs).
     began: Instant,
-    spread: Duration,
     chunks: u32,
+    step: Duration,
     /// Chunks that may leave at once.
     burst: u32,
-    last_release: Option<Instant>,
+    /// When the latest burst began and how many chunks it may still take: it may span the end of a frame.
+    burst_began: Option<Instant>,
+    left: u32,
 }
 
 impl Pacer {
-    /// A frame of `chunks` begins now; another follows after `interval`.
-    pub(crate) fn new(now: Instant, chunks: u16, interval: Duration, receive_buffer: u32) -> Self {
-        let buffer = if receive_buffer == 0 { ASSUMED_BUFFER } else { receive_buffer };
-        let packet = u32::try_from(MAX_LEN).unwrap_or(u32::MAX);
-        Self {
-            began: now,
-            spread: (interval * 4 / 5).min(MAX_SPREAD),
-            chunks: u32::from(chunks),
-            burst: (buffer / 2 / packet).max(1),
-            last_release: None,
-        }
+    /// Nothing has left yet.
+    pub(crate) const fn new() -> Self {
+        let (began, step) = (Instant::ZERO, Duration::ZERO);
+        Self { began, chunks: 0, step, burst: 1, burst_began: None, left: 0 }
     }
 
-    /// How many more chunks may leave now, `sent` having left.
-    pub(crate) fn release(&mut self, now: Instant, sent: u16) -> u16 {
-        let due = self.due_by(now).saturating_sub(u32::from(sent)).min(self.burst);
-        if due == 0 || self.last_release.is_some_and(|last| now.since(last) < self.step() && sent != 0) {
-            return 0;
-        }
-        self.last_release = Some(now);
+    /// A frame of `chunks` begins now; another follows after `interval`.
+    pub(crate) fn begin(&mut self, now: Instant, chunks: u16, interval: Duration, receive_buffer: u32) {
+        let buffer = if receive_buffer == 0 { ASSUMED_BUFFER } else { receive_buffer };
+        let packet = u32::try_from(MAX_LEN).unwrap_or(u32::MAX);
+        let spread = (interval * 4 / 5).min(MAX_SPREAD);
+        self.began = now;
+        self.chunks = u32::from(chunks);
+        self.step = Duration::from_micros(micros(spread) / u64::from(STEPS));
+        self.burst = (buffer / 2 / packet).max(1);
+        self.left = self.left.min(self.burst);
+    }
+
+    /// How many more chunks may leave now, `sent` of the frame having left.
+    pub(crate) fn release(&self, now: Instant, sent: u16) -> u16 {
+        let room = if self.is_bursting(now) { self.left } else { self.burst };
+        let due = self.due_by(now).saturating_sub(u32::from(sent)).min(room);
         u16::try_from(due).unwrap_or(u16::MAX)
     }
 
-    /// When the next chunk may leave, `sent` having left.
+    /// One chunk leaves now.
+    pub(crate) fn took(&mut self, now: Instant) {
+        if !self.is_bursting(now) {
+            (self.burst_began, self.left) = (Some(now), self.burst);
+        }
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// When the next chunk may leave, `sent` of the frame having left and [`release`](Self::release) saying 0.
     pub(crate) fn next_release(&self, sent: u16) -> Instant {
         // The first whole step by which more than `sent` are due; the inverse of `due_by`.
         let steps = u32::from(sent) * STEPS / self.chunks.max(1);
-        let by_rate = self.began + self.step() * steps;
-        self.last_release.map_or(by_rate, |last| by_rate.max(last + self.step()))
+        let by_rate = self.began + self.step * steps;
+        match self.burst_began {
+            Some(at) if self.left == 0 => by_rate.max(at + self.pause()),
+            _ => by_rate,
+        }
     }
 
     /// The chunks whose time has come, in whole steps: the first step's leave at once.
     fn due_by(&self, now: Instant) -> u32 {
-        let step = micros(self.step());
-        if step == 0 {
+        let Some(steps) = micros(now.since(self.began)).checked_div(micros(self.step)) else {
             return self.chunks;
-        }
-        let steps = micros(now.since(self.began)) / step + 1;
-        let due = u64::from(self.chunks) * steps;
+        };
+        let due = u64::from(self.chunks).saturating_mul(steps.saturating_add(1));
         u32::try_from(due.div_ceil(u64::from(STEPS))).unwrap_or(u32::MAX).min(self.chunks)
     }
 
-    fn step(&self) -> Duration {
-        self.spread / STEPS
+    fn is_bursting(&self, now: Instant) -> bool {
+        self.burst_began.is_some_and(|at| now.since(at) < self.pause())
+    }
+
+    fn pause(&self) -> Duration {
+        self.step.max(MIN_PAUSE)
     }
 }
 
@@ -79,25 +100,30 @@ mod tests {
 
     use super::*;
 
-    /// (time, chunks) of each release of a frame, woken when the pacer asks to be.
-    fn releases(chunks: u16, interval: Duration, buffer: u32) -> Vec<(u64, u16)> {
-        let began = Instant::from_micros(1_000_000);
-        let mut pacer = Pacer::new(began, chunks, interval, buffer);
+    const START: Instant = Instant::from_micros(1_000_000);
+
+    /// (time, chunks) of each release of a frame, woken when the pacer asks to be. No call takes more than `batch`.
+    fn releases_of(pacer: &mut Pacer, began: Instant, chunks: u16, batch: u16) -> Vec<(u64, u16)> {
         let (mut now, mut sent, mut all) = (began, 0, Vec::new());
         while sent < chunks {
-            let count = pacer.release(now, sent);
+            let count = pacer.release(now, sent).min(batch);
             if count != 0 {
-                all.push((micros(now.since(began)), count));
+                (0..count).for_each(|_| pacer.took(now));
+                all.push((micros(now.since(START)), count));
                 sent += count;
+                continue;
             }
-            assert!(all.len() < 10_000, "the pacer makes progress");
-            if sent < chunks {
-                let next = pacer.next_release(sent);
-                assert!(next > now || count == 0 && next >= now, "asks for a later time");
-                now = next.max(now + Duration::from_micros(1));
-            }
+            let next = pacer.next_release(sent);
+            assert!(next > now, "asks for a later time");
+            now = next;
         }
         all
+    }
+
+    fn releases(chunks: u16, interval: Duration, buffer: u32) -> Vec<(u64, u16)> {
+        let mut pacer = Pacer::new();
+        pacer.begin(START, chunks, interval, buffer);
+        releases_of(&mut pacer, START, chunks, u16::MAX)
     }
 
     #[test]
@@ -109,18 +135,48 @@ mod tests {
     }
 
     #[test]
+    fn a_short_batch_delays_nothing() {
+        let mut pacer = Pacer::new();
+        pacer.begin(START, 170, Duration::from_millis(33), 1 << 20);
+        let all = releases_of(&mut pacer, START, 170, 1);
+        assert_eq!(all.len(), 170);
+        assert!(all.last().unwrap().0 <= 25_000, "{all:?}");
+    }
+
+    #[test]
     fn a_fast_camera_spreads_over_80_percent_of_its_interval() {
         let all = releases(80, Duration::from_millis(10), 1 << 20);
         assert!(all.last().unwrap().0 <= 8_000, "{all:?}");
     }
 
     #[test]
-    fn no_burst_exceeds_half_of_the_receive_buffer() {
-        for chunks in [1, 7, 300, 4096] {
-            let all = releases(chunks, Duration::from_millis(33), 24_000);
-            assert!(all.iter().all(|(_, count)| *count <= 10), "{all:?}");
-            assert_eq!(all.iter().map(|(_, count)| *count).sum::<u16>(), chunks);
+    fn any_interval_is_followed_without_asking_for_the_past() {
+        for micros in (0..40_000).step_by(7) {
+            let all = releases(33, Duration::from_nanos(micros * 1000 + 333), 20_000);
+            assert_eq!(all.iter().map(|(_, count)| *count).sum::<u16>(), 33);
         }
+    }
+
+    #[test]
+    fn no_burst_exceeds_half_of_the_receive_buffer() {
+        for interval in [0, 1, 33] {
+            for chunks in [1, 7, 300, 4096] {
+                let all = releases(chunks, Duration::from_millis(interval), 24_000);
+                assert!(all.iter().all(|(_, count)| *count <= 10), "{all:?}");
+                assert_eq!(all.iter().map(|(_, count)| *count).sum::<u16>(), chunks);
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_spans_the_end_of_a_frame() {
+        let mut pacer = Pacer::new();
+        pacer.begin(START, 12, Duration::ZERO, 24_000);
+        let first = releases_of(&mut pacer, START, 12, u16::MAX);
+        assert_eq!(first, [(0, 10), (1000, 2)]);
+        let then = START + Duration::from_millis(1);
+        pacer.begin(then, 12, Duration::ZERO, 24_000);
+        assert_eq!(releases_of(&mut pacer, then, 12, u16::MAX), [(1000, 8), (2000, 4)]);
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) struct Splitter<'b> {
     slots: Vec<Slot, MAX_SLOTS>,
     next_frame_id: u32,
     interval: Interval,
+    pacer: Pacer,
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +58,7 @@ struct Slot {
 enum Stage {
     Free,
     Waiting,
-    Leaving { shape: FrameShape, next: u16, pacer: Pacer },
+    Leaving { shape: FrameShape, next: u16 },
     Gone { frame_id: u32 },
 }
 
@@ -81,6 +82,7 @@ impl<'b> Splitter<'b> {
             slots,
             next_frame_id: 1,
             interval: Interval::new(interval),
+            pacer: Pacer::new(),
         })
     }
 
@@ -92,6 +94,7 @@ impl<'b> Splitter<'b> {
     /// A new session: frames are numbered from 1 again and nothing of before leaves.
     pub(crate) fn reset(&mut self) {
         self.next_frame_id = 1;
+        self.pacer = Pacer::new();
         for slot in &mut self.slots {
             slot.stage = Stage::Free;
         }
@@ -116,16 +119,20 @@ impl<'b> Splitter<'b> {
             self.begin(now, receive_buffer);
         }
         match self.leaving() {
-            Some(Stage::Leaving { next, pacer, .. }) => pacer.release(now, *next),
+            Some(Stage::Leaving { next, .. }) => {
+                let sent = *next;
+                self.pacer.release(now, sent)
+            }
             _ => 0,
         }
     }
 
     /// The next chunk; `whole` frames are counted by the caller when this was the last.
-    pub(crate) fn next_chunk(&mut self) -> Option<(Leaving<'_>, bool)> {
+    pub(crate) fn next_chunk(&mut self, now: Instant) -> Option<(Leaving<'_>, bool)> {
         let index = self.find(|slot| matches!(slot.stage, Stage::Leaving { .. }))?;
         let slot = self.slots.get_mut(index)?;
-        let Stage::Leaving { shape, next, .. } = &mut slot.stage else { return None };
+        let Stage::Leaving { shape, next } = &mut slot.stage else { return None };
+        self.pacer.took(now);
         let (shape, chunk_idx) = (*shape, *next);
         *next += 1;
         let last = *next == shape.chunk_cnt;
@@ -141,7 +148,7 @@ impl<'b> Splitter<'b> {
     /// When there is something to release.
     pub(crate) fn next_release(&self) -> Option<Instant> {
         self.slots.iter().find_map(|slot| match &slot.stage {
-            Stage::Leaving { next, pacer, .. } => Some(pacer.next_release(*next)),
+            Stage::Leaving { next, .. } => Some(self.pacer.next_release(*next)),
             _ => None,
         })
     }
@@ -185,8 +192,8 @@ impl<'b> Splitter<'b> {
             slot.stage = Stage::Free;
             return;
         };
-        let pacer = Pacer::new(now, shape.chunk_cnt, interval, receive_buffer);
-        slot.stage = Stage::Leaving { shape, next: 0, pacer };
+        self.pacer.begin(now, shape.chunk_cnt, interval, receive_buffer);
+        slot.stage = Stage::Leaving { shape, next: 0 };
         self.next_frame_id = self.next_frame_id.wrapping_add(1);
     }
 
@@ -250,7 +257,7 @@ mod tests {
         let mut now = now;
         for _ in 0..1000 {
             for _ in 0..splitter.release(now, 1 << 20) {
-                let (chunk, _) = splitter.next_chunk().unwrap();
+                let (chunk, _) = splitter.next_chunk(now).unwrap();
                 all.push((chunk.shape.frame_id, chunk.chunk_idx, chunk.payload.len()));
             }
             let Some(next) = splitter.next_release().or(splitter.is_ready().then_some(now)) else { break };
@@ -277,7 +284,7 @@ mod tests {
         let now = Instant::from_micros(1);
         splitter.push(now, now, &[1; 3000]);
         assert_eq!(splitter.release(now, 1 << 20), 1);
-        let _ = splitter.next_chunk().unwrap();
+        let _ = splitter.next_chunk(now).unwrap();
         assert_eq!(splitter.push(now, now, &[2; 100]), Some(Sent::Queued));
         assert_eq!(splitter.push(now, now, &[3; 200]), Some(Sent::ReplacedOlder));
         assert_eq!(drain(&mut splitter, now), [(1, 1, 1152), (1, 2, 696), (2, 0, 200)]);

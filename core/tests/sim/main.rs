@@ -15,4 +15,5 @@
 
 mod world;
 
+mod pacing;
 mod streaming;

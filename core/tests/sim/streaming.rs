@@ -3,14 +3,14 @@
 use sealcam_core::output::Event;
 
 use crate::world::keys::Pem;
-use crate::world::{Who, World, ms, secs, seed};
+use crate::world::{Who, World, secs, seed};
 
 #[test]
 fn two_cameras_stream_to_one_display_and_every_frame_arrives_whole() {
     let mut world = World::new(seed(1));
     let cameras = [world.add(Pem::Camera), world.add(Pem::Camera2)];
     for id in cameras {
-        world.cameras[id].stream(ms(0), 30, 1..=300 * 1024);
+        world.stream(id, 30, 1..=300 * 1024);
     }
     for id in cameras {
         let live = world.run_until_live(id, secs(2)).expect("a picture");

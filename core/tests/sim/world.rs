@@ -9,6 +9,7 @@
 
 pub(crate) mod camera;
 pub(crate) mod display;
+pub(crate) mod forge;
 pub(crate) mod keys;
 pub(crate) mod network;
 pub(crate) mod picture;
@@ -16,6 +17,7 @@ pub(crate) mod picture;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
@@ -214,6 +216,11 @@ impl<const SEATS: usize> World<SEATS> {
         address
     }
 
+    /// The camera takes pictures of so many bytes at so many frames a second from now on.
+    pub(crate) fn stream(&mut self, id: usize, fps: u32, sizes: RangeInclusive<usize>) {
+        self.cameras[id].stream(self.now, fps, sizes);
+    }
+
     /// Both directions of one camera's path.
     pub(crate) fn paths(&mut self, id: usize) -> impl Iterator<Item = &mut Path> {
         let route = &mut self.network.routes[id];
@@ -268,6 +275,17 @@ impl<const SEATS: usize> World<SEATS> {
         result
     }
 
+    /// Hands a datagram to the display at once and listens: what it answers to that address.
+    pub(crate) fn ask_display(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let before = self.network.stray.len();
+        let _dropped = self.at_display(from, bytes);
+        self.network.stray[before..]
+            .iter()
+            .filter(|(to, _)| *to == from)
+            .map(|(_, bytes)| bytes.clone())
+            .collect()
+    }
+
     /// Hands a frame of so many bytes to a camera now.
     pub(crate) fn send_frame(&mut self, id: usize, len: usize) -> Result<(), sealcam_core::frame::SendError> {
         let sent = self.cameras[id].send_frame(self.now, len);
@@ -311,7 +329,7 @@ impl<const SEATS: usize> World<SEATS> {
                             let _dropped = self.give_to_camera(id, from, bytes);
                             touched[id] = true;
                         }
-                        None => self.network.stray.push((to, bytes.len())),
+                        None => self.network.stray.push((to, bytes)),
                     }
                 }
                 Happening::Opened { instance, opened } => {

@@ -107,6 +107,11 @@ impl Camera {
         self.modulus.fingerprint()
     }
 
+    /// Whether its session takes frames.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.client.as_ref().is_some_and(SimClient::is_ready)
+    }
+
     /// Hands over frames of random size from now on.
     pub(crate) fn stream(&mut self, now: Duration, fps: u32, sizes: RangeInclusive<usize>) {
         self.stream = Some(Stream { interval: Duration::from_secs(1) / fps, sizes, next: now });

@@ -110,8 +110,8 @@ pub(crate) struct Network {
     /// Everything that was sent, while somebody listens.
     pub(crate) tap: Option<Vec<Captured>>,
     pub(crate) meddler: Option<Meddler>,
-    /// Datagrams to addresses where nobody is: where to and how long.
-    pub(crate) stray: Vec<(SocketAddr, usize)>,
+    /// Datagrams to addresses where no camera is.
+    pub(crate) stray: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 impl Network {
@@ -152,7 +152,7 @@ impl Network {
         // An address is known by its host: ports change, routes stay.
         let far = if heading == Heading::Up { from } else { to };
         let Some(id) = self.addresses.iter().position(|address| address.ip() == far.ip()) else {
-            self.stray.push((to, bytes.len()));
+            self.stray.push((to, bytes));
             return Vec::new();
         };
         let route = &mut self.routes[id];

@@ -1,0 +1,121 @@
+//! Handshake datagrams made by hand: what a stranger, a forger or a bad camera could send.
+//!
+//! Written from docs/protocol.md §3 and §6 with the bare primitives, not with the core's own code, so that it also
+//! stands for an independent reading of the layouts.
+
+use chacha20::ChaCha20Rng;
+use hmac::{Hmac, KeyInit, Mac};
+use rand_core::Rng;
+use sealcam_core::key::{CameraKey, Fingerprint, MODULUS_LEN, Modulus, RsaPublic};
+use sealcam_core::rsa::SoftwareRsa;
+use sha2::{Digest, Sha256};
+
+use super::keys::{Pem, rng};
+
+pub(crate) const HELLO_LEN: usize = 1200;
+pub(crate) const COOKIE_LEN: usize = 476;
+pub(crate) const KEY_LEN: usize = 932;
+pub(crate) const ACCEPT_LEN: usize = 108;
+
+/// Offsets of KEY (§3.3).
+pub(crate) const KEY_VERSION: usize = 1;
+pub(crate) const KEY_OFFERED: usize = 36;
+pub(crate) const KEY_COOKIE: usize = 44;
+pub(crate) const KEY_SHARE: usize = 80;
+pub(crate) const KEY_CIPHERTEXT: usize = 112;
+pub(crate) const KEY_CAMERA: usize = 500;
+pub(crate) const KEY_AUTH: usize = 532;
+
+pub(crate) const ONLY_VERSION_1: [u8; 8] = [1, 1, 0, 0, 0, 0, 0, 0];
+
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// Puts the right `mac1` at the end of a handshake datagram: all that it takes is the display's fingerprint.
+pub(crate) fn sign_off(display: &Fingerprint, datagram: &mut [u8]) {
+    let key = hmac(&display.0, b"scl1 mac1");
+    let (covered, mac1) = datagram.split_last_chunk_mut::<16>().unwrap();
+    mac1.copy_from_slice(&hmac(&key, covered)[..16]);
+}
+
+/// A HELLO as a camera sends it.
+pub(crate) fn hello(display: &Fingerprint, client_random: &[u8; 32], offered: [u8; 8]) -> Vec<u8> {
+    let mut datagram = vec![0; HELLO_LEN];
+    datagram[..2].copy_from_slice(&[0x01, 1]);
+    datagram[4..36].copy_from_slice(client_random);
+    datagram[36..44].copy_from_slice(&offered);
+    sign_off(display, &mut datagram);
+    datagram
+}
+
+/// Everything that a KEY is made of.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) version: u8,
+    pub(crate) client_random: [u8; 32],
+    pub(crate) offered: [u8; 8],
+    pub(crate) cookie: [u8; 32],
+    pub(crate) client_cid: u32,
+    pub(crate) share: [u8; 32],
+    pub(crate) ciphertext: [u8; MODULUS_LEN],
+}
+
+impl Key {
+    /// One that is good, but for the secrets: the forger has thrown them away.
+    pub(crate) fn new(
+        display: &Modulus,
+        client_random: [u8; 32],
+        cookie: [u8; 32],
+        dice: &mut ChaCha20Rng,
+    ) -> Self {
+        let (mut share, mut transported) = ([0; 32], [0; 32]);
+        dice.fill_bytes(&mut share);
+        dice.fill_bytes(&mut transported);
+        let mut ciphertext = [0; MODULUS_LEN];
+        SoftwareRsa::new(rng(dice)).oaep_encrypt(display, &transported, &mut ciphertext).unwrap();
+        let client_cid = dice.next_u32();
+        Self { version: 1, client_random, offered: ONLY_VERSION_1, cookie, client_cid, share, ciphertext }
+    }
+
+    /// The signed part.
+    fn covered(&self, camera: &Fingerprint) -> Vec<u8> {
+        let mut bytes = vec![0x03, self.version, 0, 0];
+        bytes.extend(self.client_random);
+        bytes.extend(self.offered);
+        bytes.extend(self.cookie);
+        bytes.extend(self.client_cid.to_be_bytes());
+        bytes.extend(self.share);
+        bytes.extend(self.ciphertext);
+        bytes.extend([1, 0, 0, 0]);
+        bytes.extend(camera.0);
+        assert_eq!(bytes.len(), KEY_AUTH);
+        bytes
+    }
+
+    /// The datagram, signed with this camera's key.
+    pub(crate) fn signed(&self, display: &Fingerprint, camera: Pem, dice: &mut ChaCha20Rng) -> Vec<u8> {
+        let mut camera = camera.read().into_camera_key(rng(dice));
+        let mut datagram = self.covered(&camera.id());
+        let mut signature = [0; MODULUS_LEN];
+        camera.pss_sign(&[b"scl1 client auth v1\0", &th1(display, &datagram)], &mut signature).unwrap();
+        datagram.extend(signature);
+        datagram.extend([0; 16]);
+        sign_off(display, &mut datagram);
+        assert_eq!(datagram.len(), KEY_LEN);
+        datagram
+    }
+}
+
+/// `th1`: what the camera's signature covers (§6).
+fn th1(display: &Fingerprint, signed: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(b"scl1 th1").chain_update(display.0).chain_update(signed).finalize().into()
+}
+
+/// The cookie that stands in a COOKIE.
+pub(crate) fn cookie_in(datagram: &[u8]) -> [u8; 32] {
+    assert_eq!((datagram.len(), datagram[0]), (COOKIE_LEN, 0x02));
+    *datagram[44..].first_chunk().unwrap()
+}
