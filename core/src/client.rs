@@ -170,8 +170,8 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
         if let Some(event) = self.events.pop() {
             return Output::Event(event);
         }
-        let doubt =
-            self.link.as_ref().filter(|_| !self.dialer.is_dialling()).map(|link| link.heard_at() + DOUBT);
+        let doubtful = |link: &&Link| !link.is_closing() && !self.dialer.is_dialling();
+        let doubt = self.link.as_ref().filter(doubtful).map(|link| link.heard_at() + DOUBT);
         Output::Wait([wait, doubt, self.dialer.next(self.address.is_some())].into_iter().fold(None, earlier))
     }
 

@@ -15,5 +15,6 @@
 
 mod world;
 
+mod closing;
 mod pacing;
 mod streaming;

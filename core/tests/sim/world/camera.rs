@@ -112,6 +112,11 @@ impl Camera {
         self.client.as_ref().is_some_and(SimClient::is_ready)
     }
 
+    /// Whether it has closed and said so.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.as_ref().is_some_and(SimClient::is_closed)
+    }
+
     /// Hands over frames of random size from now on.
     pub(crate) fn stream(&mut self, now: Duration, fps: u32, sizes: RangeInclusive<usize>) {
         self.stream = Some(Stream { interval: Duration::from_secs(1) / fps, sizes, next: now });
