@@ -232,10 +232,11 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let joined = self.places.iter().map(|seat| seat.joiner.stats());
-        let (complete, abandoned) = joined
-            .fold((0, 0), |(complete, abandoned), one| (complete + one.complete, abandoned + one.abandoned));
-        Stats { frames: complete, frames_dropped: abandoned, events_lost: self.events.lost, ..self.stats }
+        let mut stats = Stats { events_lost: self.events.lost, ..self.stats };
+        for seat in &self.places {
+            stats.add_joined(&seat.joiner);
+        }
+        stats
     }
 
     fn handle_hello(&mut self, from: SocketAddr, datagram: &[u8]) -> Result<(), Discard> {
