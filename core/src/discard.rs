@@ -62,7 +62,7 @@ discards! {
     Tag,
     /// Authentic, but breaks the protocol: the session is being closed.
     Violation,
-    /// Authentic, but the session is being closed.
+    /// The session, or the display, is being closed.
     Closing,
     /// A chunk that is there already.
     DuplicateChunk,

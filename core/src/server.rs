@@ -52,6 +52,7 @@ pub struct Server<'b, R, P, const CAMERAS: usize = 4> {
     told: Bucket,
     events: Events,
     stats: Stats,
+    closed: bool,
 }
 
 /// Room for one camera's session.
@@ -118,6 +119,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
             told: Bucket::new(1, Duration::from_secs(1)),
             events: Events::new(),
             stats: Stats::default(),
+            closed: false,
         })
     }
 
@@ -147,6 +149,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
     ) -> Result<Option<Frame<'_>>, Discard> {
         self.stats.datagrams_in += 1;
         let result = match datagram.first() {
+            Some(&hello::TYPE | &key::TYPE) if self.closed => Err(Discard::Closing),
             Some(&hello::TYPE) => self.handle_hello(from, datagram).map(|()| None),
             Some(&key::TYPE) => self.handle_key(now, from, datagram).map(|()| None),
             Some(&data::TYPE) => self.handle_data(now, from, datagram),
@@ -205,8 +208,12 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         }
     }
 
-    /// Closes all sessions: the program is stopping. Poll on until [`Server::is_closed`].
+    /// Closes all sessions and lets nobody in any more: the program is stopping. Poll on until
+    /// [`Server::is_closed`].
     pub fn close(&mut self, now: Instant) {
+        self.closed = true;
+        self.cookies.clear();
+        self.responder.forget_pending();
         for link in self.places.iter_mut().filter_map(|seat| seat.link.as_mut()) {
             link.close(CloseReason::GoingAway, now);
         }

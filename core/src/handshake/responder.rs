@@ -315,6 +315,11 @@ impl Responder {
         }
     }
 
+    /// Forgets every handshake that is under way.
+    pub(crate) fn forget_pending(&mut self) {
+        self.cameras.iter_mut().for_each(|camera| camera.pending = None);
+    }
+
     /// Forgets what nobody came for.
     pub(crate) fn expire(&mut self, now: Instant) {
         for camera in &mut self.cameras {
