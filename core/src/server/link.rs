@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use rand_core::TryCryptoRng;
 
-use super::path::Candidate;
+use super::path::{self, Candidate};
 use crate::clock_offset::ClockOffset;
 use crate::discard::Discard;
 use crate::events::Events;
@@ -74,6 +74,8 @@ pub(crate) struct Link {
     configs_sent: u32,
     pong: Option<u32>,
     candidate: Option<Candidate>,
+    /// When a PATH_CHALLENGE went out last, to whichever candidate.
+    challenged_at: Option<Instant>,
     mismatches: u8,
     capture: Option<CaptureState>,
     closing: Option<Closing>,
@@ -122,6 +124,7 @@ impl Link {
             configs_sent: 0,
             pong: None,
             candidate: None,
+            challenged_at: None,
             mismatches: 0,
             capture: None,
             closing: None,
@@ -218,11 +221,13 @@ impl Link {
         match &mut self.candidate {
             Some(candidate) if candidate.address == from => candidate.credit(received),
             Some(_) if opened.newest && from == self.to => self.candidate = None,
-            None if opened.newest && from != self.to => match Candidate::new(from, received, around.rng, now)
-            {
-                Ok(candidate) => self.candidate = Some(candidate),
-                Err(_failed) => around.events.push(Event::RandomFailed),
-            },
+            None if opened.newest && from != self.to => {
+                let earliest = self.challenged_at.map_or(now, |at| now.max(at + path::PAUSE));
+                match Candidate::new(from, received, around.rng, earliest) {
+                    Ok(candidate) => self.candidate = Some(candidate),
+                    Err(_failed) => around.events.push(Event::RandomFailed),
+                }
+            }
             _ => {}
         }
     }
@@ -354,6 +359,7 @@ impl Link {
         let candidate = self.candidate.as_mut()?;
         let address = candidate.address;
         let token = candidate.challenge(now, CHALLENGE_LEN)?;
+        self.challenged_at = Some(now);
         Some(match self.seal(now, buf, |out| message::emit_path_challenge(out, &token)) {
             LinkOutput::Transmit { len, .. } => LinkOutput::Transmit { to: address, len },
             other => other,

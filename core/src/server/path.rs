@@ -11,7 +11,8 @@ use crate::hash;
 use crate::random;
 use crate::time::Instant;
 
-const PAUSE: Duration = Duration::from_millis(250);
+/// Between two challenges, of whatever candidate: a path that flaps between two addresses gets no more.
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 /// How long the last challenge may take to be answered.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 const TRIES: u8 = 3;
@@ -28,14 +29,15 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// `received` bytes came from `address` in an authentic packet with the highest counter so far.
+    /// `received` bytes came from `address` in an authentic packet with the highest counter so far. It is challenged
+    /// no earlier than `earliest`.
     pub(crate) fn new(
         address: SocketAddr,
         received: usize,
         rng: &mut impl TryCryptoRng,
-        now: Instant,
+        earliest: Instant,
     ) -> Result<Self, random::RandomFailed> {
-        Ok(Self { address, token: random::bytes(rng)?, tries: 0, next: now, received, sent: 0 })
+        Ok(Self { address, token: random::bytes(rng)?, tries: 0, next: earliest, received, sent: 0 })
     }
 
     /// More authentic bytes came from it.

@@ -17,4 +17,5 @@ mod world;
 
 mod closing;
 mod pacing;
+mod roaming;
 mod streaming;
