@@ -137,7 +137,6 @@ pub enum SessionEnd {
 
 /// The RSA private operation that a display owes a camera that proved who it is (docs/protocol.md §13).
 pub struct Ticket {
-    pub(crate) slot: u8,
     pub(crate) serial: u32,
     pub(crate) ciphertext: [u8; MODULUS_LEN],
 }
@@ -147,13 +146,12 @@ impl Ticket {
     pub fn open(self, key: &mut impl DisplayKey) -> Opened {
         let mut secret = Secret::new([0; 32]);
         let valid = key.oaep_decrypt(&self.ciphertext, secret.as_mut_bytes());
-        Opened { slot: self.slot, serial: self.serial, ciphertext: self.ciphertext, secret, valid }
+        Opened { serial: self.serial, ciphertext: self.ciphertext, secret, valid }
     }
 }
 
 /// The result of a [`Ticket`]: give it to `Server::complete`, which alone judges it, in constant time.
 pub struct Opened {
-    pub(crate) slot: u8,
     pub(crate) serial: u32,
     pub(crate) ciphertext: [u8; MODULUS_LEN],
     pub(crate) secret: Secret,

@@ -255,14 +255,14 @@ impl Responder {
 
     /// The next private operation that is owed.
     pub(crate) fn ticket(&mut self) -> Option<Ticket> {
-        self.cameras.iter_mut().zip(0..).find_map(|(camera, slot)| {
+        self.cameras.iter_mut().find_map(|camera| {
             let Some(Pending { stage: Stage::Opening(opening), .. }) = &mut camera.pending else {
                 return None;
             };
             if core::mem::replace(&mut opening.handed_out, true) {
                 return None;
             }
-            Some(Ticket { slot, serial: opening.serial, ciphertext: opening.ciphertext })
+            Some(Ticket { serial: opening.serial, ciphertext: opening.ciphertext })
         })
     }
 
@@ -277,14 +277,18 @@ impl Responder {
         let rejected = Zeroizing::new(hash::hmac(self.reject_key.as_bytes(), &[&opened.ciphertext]));
         let transported = select(opened.valid, &opened.secret, &rejected);
         let taken: Vec<u32, MAX_CAMERAS> = self.ready().map(|ready| ready.cid).collect();
-        let Some(camera) = self.cameras.get_mut(usize::from(opened.slot)) else { return Ok(()) };
-        match camera.pending.take() {
-            Some(Pending { since, stage: Stage::Opening(opening) }) if opening.serial == opened.serial => {
-                let cid = free_cid(rng, |cid| cid_is_free(cid) && !taken.contains(&cid))?;
-                let ready = opening.accept(now, transported, cid, rng)?;
-                camera.pending = ready.map(|ready| Pending { since, stage: Stage::Accepted(ready) });
+        for camera in &mut self.cameras {
+            match camera.pending.take() {
+                Some(Pending { since, stage: Stage::Opening(opening) })
+                    if opening.serial == opened.serial =>
+                {
+                    let cid = free_cid(rng, |cid| cid_is_free(cid) && !taken.contains(&cid))?;
+                    let ready = opening.accept(now, transported, cid, rng)?;
+                    camera.pending = ready.map(|ready| Pending { since, stage: Stage::Accepted(ready) });
+                    break;
+                }
+                other => camera.pending = other,
             }
-            other => camera.pending = other,
         }
         Ok(())
     }
