@@ -216,7 +216,8 @@ impl Dialer {
         }
         if self.primary.is_none() && (self.companion.is_some() || self.companion_used) {
             self.primary = self.companion.take();
-            self.companion_used = false;
+            // A companion that has sent its KEY ends the pair: a third attempt would begin without a pause.
+            self.companion_used = matches!(self.primary, Some(Attempt::Accept(_)));
             if self.primary.is_none() {
                 self.start_after_backoff(now, rng);
             }

@@ -17,5 +17,7 @@ mod world;
 
 mod closing;
 mod pacing;
+mod restart;
 mod roaming;
 mod streaming;
+mod turned_away;

@@ -198,6 +198,13 @@ impl<const SEATS: usize> World<SEATS> {
         id
     }
 
+    /// Takes a camera off the display's list.
+    pub(crate) fn strike(&mut self, id: usize) {
+        let camera = self.cameras[id].modulus;
+        self.display.strike(self.now, &camera);
+        self.poll_display();
+    }
+
     /// The camera's program is killed and started anew: same key, nothing else kept.
     pub(crate) fn restart_camera(&mut self, id: usize) {
         let Self { cameras, dice, now, display, .. } = self;

@@ -99,6 +99,13 @@ impl<const SEATS: usize> Display<SEATS> {
         }
     }
 
+    /// Takes a camera off the list for good.
+    pub(crate) fn strike(&mut self, now: Duration, camera: &Modulus) {
+        self.enrolled.retain(|enrolled| enrolled != camera);
+        let here = self.clock.here(now);
+        self.server().strike(here, &camera.fingerprint());
+    }
+
     pub(crate) fn handle(
         &mut self,
         now: Duration,
