@@ -17,7 +17,9 @@ mod world;
 
 mod closing;
 mod pacing;
+mod rekey;
 mod restart;
 mod roaming;
+mod silence;
 mod streaming;
 mod turned_away;

@@ -1,0 +1,140 @@
+//! What happens when nothing is heard (§11): doubt after 1.5 s, death after 5 s, the circuit breaker after 0.5 s.
+
+use std::time::Duration;
+
+use sealcam_core::output::{Event, SessionEnd};
+
+use crate::world::keys::Pem;
+use crate::world::network::Heading;
+use crate::world::{Who, World, ms, secs, seed};
+
+fn live(seed: u64, fps: u32) -> (World, usize) {
+    let mut world = World::new(seed);
+    let id = world.add(Pem::Camera);
+    world.stream(id, fps, 1000..=30_000);
+    world.run_until_live(id, secs(3)).expect("a picture");
+    world.run(secs(2));
+    (world, id)
+}
+
+/// How long after `since` an event came for the first time.
+fn told_after(world: &World, since: Duration, who: Who, event: Event) -> Option<Duration> {
+    let told = world.told.iter().find(|told| told.at >= since && told.who == who && told.event == event);
+    told.map(|told| told.at - since)
+}
+
+#[test]
+fn five_seconds_of_silence_end_the_session_at_both_ends() {
+    let (mut world, id) = live(seed(40), 30);
+    let camera = world.cameras[id].fingerprint();
+    for path in world.paths(id) {
+        path.cut = true;
+    }
+    let since = world.now();
+    world.run(secs(6));
+    let silent = Event::Disconnected { camera, why: SessionEnd::Silent };
+    for who in [Who::Display, Who::Camera(id)] {
+        let after = told_after(&world, since, who, silent).expect("dead");
+        assert!((ms(4700)..=ms(5001)).contains(&after), "{who:?}: {after:?}");
+    }
+    assert_eq!(world.display.server().connected().count(), 0);
+    for path in world.paths(id) {
+        path.cut = false;
+    }
+    let took = world.run_until_live(id, secs(5)).expect("live again");
+    println!("live again after {took:?}");
+}
+
+#[test]
+fn doubt_starts_a_handshake_beside_the_session_and_an_authentic_packet_ends_it() {
+    let (mut world, id) = live(seed(41), 30);
+    world.network.routes[id].down.cut = true;
+    let since = world.now();
+    world.run(ms(2500));
+    let after = told_after(&world, since, Who::Camera(id), Event::Connecting).expect("dials");
+    assert!((ms(1200)..=ms(1501)).contains(&after), "{after:?}");
+    world.network.tap = Some(Vec::new());
+    world.network.routes[id].down.cut = false;
+    world.run_until_live(id, secs(1)).expect("live again");
+    world.run(secs(3));
+    let hellos = world.network.tap.iter().flatten().filter(|sent| sent.bytes[0] == 0x01);
+    assert!(hellos.count() <= 1, "dialling ends");
+    assert_eq!(world.display.opened, 1, "and the session goes on");
+    assert_eq!(world.count(Who::Camera(id), |event| matches!(event, Event::Disconnected { .. })), 0);
+}
+
+#[test]
+fn media_stops_after_half_a_second_without_feedback_and_goes_on_with_the_next() {
+    let (mut world, id) = live(seed(42), 30);
+    world.network.tap = Some(Vec::new());
+    world.network.routes[id].down.cut = true;
+    let since = world.now();
+    world.run(ms(1400));
+    let after = told_after(&world, since, Who::Camera(id), Event::MediaPaused(true)).expect("paused");
+    assert!((ms(450)..=ms(600)).contains(&after), "{after:?}");
+    let tap = world.network.tap.as_ref().unwrap();
+    let sent = |from: Duration| tap.iter().filter(move |sent| sent.heading == Heading::Up && sent.at > from);
+    let paused_at = since + after;
+    assert_eq!(sent(paused_at).filter(|sent| sent.bytes.len() == 1192).count(), 0, "no media");
+    let control: Vec<_> = sent(paused_at).filter(|sent| sent.bytes.len() < 100).map(|sent| sent.at).collect();
+    assert!(control.windows(2).all(|pair| pair[1] - pair[0] <= ms(250)), "PING every 250 ms: {control:?}");
+    world.network.routes[id].down.cut = false;
+    let healed = world.now();
+    world.run_until_live(id, ms(500)).expect("goes on");
+    told_after(&world, healed, Who::Camera(id), Event::MediaPaused(false)).expect("says so");
+}
+
+#[test]
+fn at_one_frame_a_second_the_breaker_does_not_trip() {
+    for delay in [ms(1), ms(150)] {
+        let (mut world, id) = live(seed(43), 1);
+        for path in world.paths(id) {
+            path.delay = delay;
+        }
+        world.run(secs(30));
+        assert_eq!(world.count(Who::Camera(id), |event| matches!(event, Event::MediaPaused(_))), 0);
+        assert!(world.frames(id).count() >= 28);
+    }
+}
+
+#[test]
+fn a_session_without_frames_stays_alive() {
+    let mut world = World::new(seed(44));
+    let id = world.add(Pem::Camera);
+    world.run_until(secs(2), |world| world.cameras[id].is_ready()).expect("a session");
+    world.run(secs(120));
+    assert_eq!(world.display.opened, 1);
+    assert_eq!(world.display.server().connected().count(), 1);
+    world.stream(id, 30, 100..=100);
+    world.run_until_live(id, ms(200)).expect("a picture at once");
+}
+
+#[test]
+fn a_path_of_many_seconds_of_delay_is_no_reason_to_spin() {
+    let mut world = World::new(seed(45));
+    let id = world.add(Pem::Camera);
+    for path in world.paths(id) {
+        path.delay = secs(9);
+    }
+    world.stream(id, 5, 100..=5000);
+    world.run(secs(120));
+}
+
+#[test]
+fn a_display_that_is_not_there_is_reported_and_asked_ever_more_rarely() {
+    let mut world = World::new(seed(46));
+    let id = world.add(Pem::Camera);
+    world.display.stop();
+    world.network.tap = Some(Vec::new());
+    world.run(secs(180));
+    let tap = world.network.tap.as_ref().unwrap();
+    let between =
+        |from: u64, to: u64| tap.iter().filter(|sent| (secs(from)..secs(to)).contains(&sent.at)).count();
+    assert!((50..=85).contains(&between(0, 60)), "{}", between(0, 60));
+    assert!((10..=22).contains(&between(120, 180)), "{}", between(120, 180));
+    assert!((30..=37).contains(&world.count(Who::Camera(id), |event| *event == Event::NoAnswer)));
+    assert!(tap.iter().all(|sent| sent.bytes == tap[0].bytes), "always the same HELLO");
+    world.restart_display();
+    world.stream(id, 30, 1000..=1000);
+    world.run_until_live(id, secs(6)).expect("found");
+}
