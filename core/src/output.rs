@@ -1,6 +1,7 @@
 //! What `poll` hands out: datagrams to send, events to tell, a private-key operation to do, or a time to wait for.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::key::{DisplayKey, Fingerprint, MODULUS_LEN, Secret};
 use crate::time::Instant;
@@ -40,9 +41,12 @@ pub struct Frame<'a> {
     pub camera: Fingerprint,
     /// Its number in the session; grows, may skip.
     pub frame_id: u32,
-    /// When the camera took it, on the clock of the caller (docs/protocol.md §9); an estimate that errs
-    /// towards "older" by at most the asymmetry of the path.
+    /// When the camera took it, on the clock of the caller: an estimate that takes the way here for half of the
+    /// round trip (docs/protocol.md §9.5). A delay of this direction alone makes it too young by half of the delay.
     pub captured_at: Instant,
+    /// The smoothed round trip as the camera measures it. A picture may be called live only while this too is
+    /// within the limit for its age, since a constant delay of both directions shows nowhere else.
+    pub rtt: Duration,
     /// The picture, exactly as the camera gave it.
     pub jpeg: &'a [u8],
 }

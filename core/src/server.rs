@@ -310,6 +310,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         len: usize,
         datagram: &mut [u8],
     ) -> Result<(), Discard> {
+        self.responder.expire(now);
         let (camera, ready) = self.responder.pending(header.cid).ok_or(Discard::UnknownCid)?;
         let received = datagram.len();
         let opened = ready.channel.open(now, Duration::ZERO, header, len, datagram)?;
@@ -374,10 +375,16 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
 
     fn frame(&self, now: Instant, index: usize, joined: Joined, age: Option<Duration>) -> Option<Frame<'_>> {
         let seat = self.places.get(index)?;
-        let camera = seat.link.as_ref()?.camera;
+        let link = seat.link.as_ref()?;
         let jpeg = seat.joiner.frame(joined)?;
         let captured_at = now.before(age.unwrap_or(Duration::ZERO));
-        Some(Frame { camera, frame_id: joined.shape.frame_id, captured_at, jpeg })
+        Some(Frame {
+            camera: link.camera,
+            frame_id: joined.shape.frame_id,
+            captured_at,
+            rtt: link.rtt(),
+            jpeg,
+        })
     }
 
     fn links_of(&mut self, camera: &Fingerprint) -> impl Iterator<Item = &mut Link> {

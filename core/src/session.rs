@@ -139,6 +139,8 @@ impl Channel {
         if began {
             self.promote();
         }
+        // A packet of the epoch before says nothing of where the camera is now.
+        let newest = newest && epoch == self.current.incoming.number;
         if let Some((_, erase_at @ None)) = &mut self.previous
             && epoch == self.current.incoming.number
         {

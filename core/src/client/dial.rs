@@ -236,17 +236,23 @@ impl Dialer {
         if self.start_at.is_some_and(|at| at <= now) {
             self.start_at = None;
             self.primary = attempt(to, rng, now, events);
-            match self.primary {
-                Some(_) => self.silent_since = self.silent_since.or(Some(now)),
-                None => self.start_after_backoff(now, rng),
+            if self.primary.is_none() {
+                self.start_after_backoff(now, rng);
             }
-            self.tell_silence_at = self.tell_silence_at.or(Some(now + SILENCE));
+            self.listen(now);
             events.push(Event::Connecting);
         }
         if self.companion_at().is_some_and(|at| at <= now) {
             self.companion_used = true;
             self.companion = attempt(to, rng, now, events);
+            self.listen(now);
         }
+    }
+
+    /// A HELLO goes out: from now on no COOKIE is silence, until one comes.
+    fn listen(&mut self, now: Instant) {
+        self.silent_since = self.silent_since.or(Some(now));
+        self.tell_silence_at = self.tell_silence_at.or(Some(now + SILENCE));
     }
 
     /// When a second attempt begins beside the first.

@@ -72,8 +72,8 @@ pub(crate) struct Leaving<'s> {
 impl<'b> Splitter<'b> {
     /// `None` if the store has no room for two frames: one that leaves and one that waits.
     pub(crate) fn new(store: &'b mut [u8], capacity: u32, interval: Duration) -> Option<Self> {
-        let capacity = usize::try_from(capacity).ok().filter(|capacity| *capacity != 0)?;
-        let count = (store.len() / capacity).min(MAX_SLOTS);
+        let capacity = usize::try_from(capacity).ok()?.min(usize::from(MAX_CHUNKS) * PAYLOAD_LEN);
+        let count = store.len().checked_div(capacity)?.min(MAX_SLOTS);
         let free = Slot { stage: Stage::Free, len: 0, captured_at: Instant::ZERO };
         let slots: Vec<Slot, MAX_SLOTS> = core::iter::repeat_n(free, count).collect();
         (count >= 2).then_some(Self {

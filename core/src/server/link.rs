@@ -135,6 +135,10 @@ impl Link {
         self.to
     }
 
+    pub(crate) fn rtt(&self) -> Duration {
+        self.rtt.smoothed()
+    }
+
     pub(crate) const fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
@@ -348,6 +352,13 @@ impl Link {
             return LinkOutput::Ended(SessionEnd::KeysExpired);
         }
         around.joiner.expire(now);
+        // CONFIG comes before all else: no frame leaves the camera before it.
+        if self.timers.is_due(Due::Config, now) {
+            self.configs_sent = self.configs_sent.saturating_add(1);
+            let soon = self.configs_sent <= CONFIG_SOON_TIMES;
+            self.timers.set(Due::Config, now + if soon { CONFIG_SOON } else { CONFIG_LATER });
+            return self.seal(now, buf, |out| around.limits.emit(out));
+        }
         if let Some(sent) = self.poll_path(now, buf).or_else(|| self.poll_control(now, around, buf)) {
             return sent;
         }
@@ -372,13 +383,6 @@ impl Link {
         around: &Around<'_, '_, R>,
         buf: &mut [u8],
     ) -> Option<LinkOutput> {
-        // CONFIG comes first: no frame leaves the camera before it.
-        if self.timers.is_due(Due::Config, now) {
-            self.configs_sent = self.configs_sent.saturating_add(1);
-            let soon = self.configs_sent <= CONFIG_SOON_TIMES;
-            self.timers.set(Due::Config, now + if soon { CONFIG_SOON } else { CONFIG_LATER });
-            return Some(self.seal(now, buf, |out| around.limits.emit(out)));
-        }
         if core::mem::take(&mut self.resp_owed)
             && let Some(resp) = self.exchange.as_ref().and_then(Responder::resp)
         {
