@@ -45,8 +45,9 @@ pub(crate) struct ShownFrame<'a> {
     pub(crate) number: u32,
     /// When the camera took it, on this machine's clock.
     pub(crate) captured_at: Instant,
-    /// When its last chunk arrived.
-    pub(crate) received_at: Instant,
+    /// From when on it grows stale: when it was taken, or one round trip before it arrived if that is earlier. A
+    /// delay that is the same for every packet shows in the round trip alone.
+    pub(crate) fresh_from: Instant,
     /// The JPEG.
     pub(crate) jpeg: &'a [u8],
 }

@@ -69,7 +69,8 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
     let config = ServerConfig {
         modulus,
         frame_capacity: DEFAULT_FRAME_CAPACITY,
-        receive_buffer: u32::try_from(socket.receive_buffer().granted).unwrap_or(u32::MAX),
+        // The kernel counts a datagram with its own overhead, nearly as much again: half holds what is announced.
+        receive_buffer: u32::try_from(socket.receive_buffer().granted / 2).unwrap_or(u32::MAX),
         budget: DEFAULT_BUDGET,
     };
     let capacity = usize::try_from(DEFAULT_FRAME_CAPACITY).unwrap_or(usize::MAX);
@@ -322,7 +323,7 @@ fn pass_on(painter: &Painter, stage: &Stage, list: &AuthorizedCameras, frame: &F
         camera: &name,
         number: frame.frame_id,
         captured_at: frame.captured_at,
-        received_at: now,
+        fresh_from: frame.captured_at.min(now.before(frame.rtt)),
         jpeg: frame.jpeg,
     });
 }

@@ -1,7 +1,7 @@
 //! Whether what stands on the screen may still pass for live.
 //!
-//! Judged by when the shown frame arrived, and by nothing else: sockets, sessions and pixels can all look well while
-//! the picture stands still. The limit is one second, or three frame intervals of a camera slower than three frames
+//! Judged by the age of the shown frame (`ShownFrame::fresh_from`), and by nothing else: sockets, sessions and
+//! pixels can all look well while the picture stands still. The limit is one second, or three frame intervals of a camera slower than three frames
 //! a second. The interval is measured per frame *number*, so lost frames do not make a camera look slow, and a
 //! median, so neither does a pause.
 
@@ -32,17 +32,17 @@ impl Freshness {
         Self { newest: None, intervals: [Duration::ZERO; MEASURED], measured: 0 }
     }
 
-    /// A frame with this number in its session has been shown, that arrived then.
-    pub(super) fn shown(&mut self, number: u32, received_at: Instant) {
+    /// A frame with this number in its session has been shown, that was fresh then.
+    pub(super) fn shown(&mut self, number: u32, fresh_from: Instant) {
         if let Some((last_number, last_at)) = self.newest
             && let Some(frames @ 1..) = number.checked_sub(last_number)
         {
-            let interval = received_at.since(last_at) / frames;
+            let interval = fresh_from.since(last_at) / frames;
             self.intervals.copy_within(..MEASURED - 1, 1);
             self.intervals[0] = interval;
             self.measured = (self.measured + 1).min(MEASURED);
         }
-        self.newest = Some((number, received_at));
+        self.newest = Some((number, fresh_from));
     }
 
     /// Another camera: what was measured does not hold for it.
@@ -64,14 +64,14 @@ impl Freshness {
         slow.clamp(USUAL_LIMIT, LONGEST_LIMIT)
     }
 
-    /// When the newest frame arrived.
+    /// From when on the newest frame grows stale.
     pub(super) fn newest_at(&self) -> Option<Instant> {
         self.newest.map(|(_, at)| at)
     }
 
-    /// Whether a frame that arrived then is fresh.
-    pub(super) fn is_fresh(&self, received_at: Instant, now: Instant) -> bool {
-        now.since(received_at) < self.limit()
+    /// Whether a frame that was fresh then still is.
+    pub(super) fn is_fresh(&self, fresh_from: Instant, now: Instant) -> bool {
+        now.since(fresh_from) < self.limit()
     }
 
     /// Whether the frame that is shown is.

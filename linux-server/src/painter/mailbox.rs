@@ -15,7 +15,7 @@ pub(super) struct Parcel {
     pub(super) camera: String,
     pub(super) number: u32,
     pub(super) captured_at: Instant,
-    pub(super) received_at: Instant,
+    pub(super) fresh_from: Instant,
     pub(super) jpeg: Vec<u8>,
 }
 
@@ -25,7 +25,7 @@ impl Parcel {
             camera: String::new(),
             number: 0,
             captured_at: Instant::ZERO,
-            received_at: Instant::ZERO,
+            fresh_from: Instant::ZERO,
             jpeg: Vec::new(),
         }
     }
@@ -36,7 +36,7 @@ impl Parcel {
         self.camera.push_str(frame.camera);
         self.number = frame.number;
         self.captured_at = frame.captured_at;
-        self.received_at = frame.received_at;
+        self.fresh_from = frame.fresh_from;
         self.jpeg.clear();
         self.jpeg.extend_from_slice(frame.jpeg);
     }
@@ -96,8 +96,8 @@ mod tests {
 
     fn post(mailbox: &mut Mailbox, number: u32) -> bool {
         let mut parcel = mailbox.blank();
-        let (captured_at, received_at) = (Instant::ZERO, Instant::ZERO);
-        parcel.fill(&ShownFrame { camera: "porch", number, captured_at, received_at, jpeg: &[7; 5000] });
+        let (captured_at, fresh_from) = (Instant::ZERO, Instant::ZERO);
+        parcel.fill(&ShownFrame { camera: "porch", number, captured_at, fresh_from, jpeg: &[7; 5000] });
         mailbox.post(parcel)
     }
 

@@ -152,7 +152,7 @@ impl<'a> PixelPainter<'a> {
     /// Decodes and shows a frame, if it can be and is still fresh.
     fn show(&mut self, frame: &Parcel) -> Result<(), SinkEnd> {
         let now = (self.clock)();
-        if !self.freshness.is_fresh(frame.received_at, now) {
+        if !self.freshness.is_fresh(frame.fresh_from, now) {
             self.shared.lock().stats.late += 1;
             return Ok(());
         }
@@ -169,7 +169,7 @@ impl<'a> PixelPainter<'a> {
         }
         self.undecodable = 0;
         self.picture_size = Some(self.picture.size());
-        self.freshness.shown(frame.number, frame.received_at);
+        self.freshness.shown(frame.number, frame.fresh_from);
         let surface = self.sink.surface(self.picture_size);
         self.paint_picture(surface)?;
         let shown_at = (self.clock)();

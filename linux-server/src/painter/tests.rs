@@ -119,7 +119,7 @@ impl Bench {
     fn show(&self, number: u32, jpeg: &[u8]) {
         let now = self.dial.now();
         let captured_at = now.before(Duration::from_millis(40));
-        self.painter.show(&ShownFrame { camera: "porch", number, captured_at, received_at: now, jpeg });
+        self.painter.show(&ShownFrame { camera: "porch", number, captured_at, fresh_from: now, jpeg });
     }
 
     /// Turns the clock and makes the painter look at it.
@@ -199,7 +199,7 @@ fn a_frame_that_waited_too_long_is_never_shown() {
     let bench = Bench::pixels();
     let long_ago = bench.dial.now().before(Duration::from_millis(1000));
     let frame =
-        ShownFrame { camera: "porch", number: 1, captured_at: long_ago, received_at: long_ago, jpeg: JPEG };
+        ShownFrame { camera: "porch", number: 1, captured_at: long_ago, fresh_from: long_ago, jpeg: JPEG };
     bench.painter.show(&frame);
     let stats = bench.stats_when(|stats| stats.late == 1);
     assert_eq!((stats.shown, stats.live), (0, false));
