@@ -71,23 +71,35 @@ pub(crate) fn run() -> Result {
 }
 
 fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
-    let protocol = fs::read_to_string(root.join("docs/protocol.md")).ok();
-    let sections = protocol.as_deref().map(cite::sections);
     let mut findings = tree::licences(paths);
+    let mut texts = Vec::new();
     for &path in paths {
         let bytes = fs::read(root.join(path)).map_err(|error| Failure::new(format!("{path}: {error}.")))?;
         findings.extend(tree::size(path, bytes.len()));
         // A picture or a recorded stream has no lines to look at.
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        findings.extend(tree::machine_names(path, &text));
-        if path.ends_with("Cargo.lock") {
-            findings.extend(tree::lock(path, &text));
+        if let Ok(text) = String::from_utf8(bytes) {
+            texts.push((path, text));
         }
-        if path.ends_with(".rs") {
-            findings.extend(rust::check(path, &text));
+    }
+    let is_rust = |path: &str| path.ends_with(".rs");
+    let rust_files = texts.iter().filter(|(path, _)| is_rust(path));
+    let test_files: Vec<String> =
+        rust_files.flat_map(|(path, text)| rust::test_modules(path, text)).collect();
+    let protocol = texts.iter().find(|(path, _)| *path == "docs/protocol.md");
+    let sections = protocol.map(|(_, text)| cite::sections(text));
+    for (path, text) in &texts {
+        let tests_only =
+            rust::is_test_file(path) || path.ends_with(".md") || test_files.iter().any(|file| file == path);
+        let tests_from = if tests_only { 0 } else { rust::lines_before_tests(text) };
+        findings.extend(tree::machine_names(path, text, tests_from));
+        if path.ends_with("Cargo.lock") {
+            findings.extend(tree::lock(path, text));
+        }
+        if is_rust(path) {
+            findings.extend(rust::check(path, text, tests_from));
         }
         if let Some(sections) = &sections {
-            findings.extend(cite::check(path, &text, sections));
+            findings.extend(cite::check(path, text, sections));
         }
     }
     Ok(findings)

@@ -6,10 +6,10 @@ use super::code::code_only;
 /// A file this long or longer wants to be two.
 const TOO_LONG: usize = 400;
 
-/// Every rule for one file; `path` is relative to the top folder.
-pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
+/// Every rule for one file; `path` is relative to the top folder, `tests_from` the number of lines that are no test.
+pub(super) fn check(path: &str, text: &str, tests_from: usize) -> Vec<Finding> {
     let code = code_only(text);
-    let source = Source { path, text, code: &code, tests_from: tests_from(text) };
+    let source = Source { path, text, code: &code, tests_from };
     let mut findings = Vec::new();
     findings.extend(source.opening());
     findings.extend(source.length());
@@ -19,20 +19,29 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Whether a file holds tests or measurements only.
+/// Whether a file holds tests or measurements only, by its name alone.
 pub(super) fn is_test_file(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz" | "tests.rs"))
 }
 
-/// How many lines come before the unit tests at the end.
-pub(super) fn tests_from(text: &str) -> usize {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let opens = |at: &usize| {
-        let mut after = lines.iter().skip(at + 1).skip_while(|line| line.starts_with("#["));
-        lines.get(*at) == Some(&"#[cfg(test)]")
-            && after.next().is_some_and(|line| line.starts_with("mod tests"))
+/// The files that this one declares as modules for tests only.
+pub(super) fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let folder = match path.rsplit_once('/') {
+        Some((folder, "lib.rs" | "main.rs")) => folder,
+        _ => path.trim_end_matches(".rs"),
     };
-    (0..lines.len()).find(opens).unwrap_or(lines.len())
+    let lines: Vec<&str> = text.lines().collect();
+    let declared = test_attributes(&lines)
+        .filter_map(|at| item_after(&lines, at)?.strip_prefix("mod ")?.strip_suffix(';'));
+    declared.map(|name| format!("{folder}/{name}.rs")).collect()
+}
+
+/// How many lines come before the unit tests at the end.
+pub(super) fn lines_before_tests(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = test_attributes(&lines)
+        .find(|at| item_after(&lines, *at).is_some_and(|item| item.starts_with("mod tests")));
+    tests.unwrap_or(lines.len())
 }
 
 /// Whether `word` stands in `line` by itself and not as a part of a longer name.
@@ -43,6 +52,15 @@ pub(super) fn has_word(line: &str, word: &str) -> bool {
         let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
         !before.is_some_and(part) && !after.is_some_and(part)
     })
+}
+
+fn test_attributes(lines: &[&str]) -> impl Iterator<Item = usize> {
+    lines.iter().enumerate().filter(|(_, line)| **line == "#[cfg(test)]").map(|(at, _)| at)
+}
+
+/// The first line after the attributes that follow line `at`.
+fn item_after<'a>(lines: &[&'a str], at: usize) -> Option<&'a str> {
+    lines.iter().skip(at).find(|line| !line.starts_with("#[")).copied()
 }
 
 struct Source<'a> {
@@ -59,7 +77,7 @@ impl Source<'_> {
     }
 
     fn length(&self) -> Option<Finding> {
-        let too_long = self.tests_from >= TOO_LONG && !is_test_file(self.path);
+        let too_long = self.tests_from >= TOO_LONG;
         let message =
             format!("{} lines without its tests; a file has fewer than {TOO_LONG}", self.tests_from);
         too_long.then(|| self.finding(0, message))
@@ -116,7 +134,8 @@ mod tests {
     use super::*;
 
     fn lines_found(path: &str, text: &str) -> Vec<usize> {
-        check(path, text).into_iter().map(|finding| finding.line).collect()
+        let tests_from = if is_test_file(path) { 0 } else { lines_before_tests(text) };
+        check(path, text, tests_from).into_iter().map(|finding| finding.line).collect()
     }
 
     #[test]
@@ -159,7 +178,7 @@ mod tests {
             "//! A.\n#[cfg(test)]\n#[expect(unused)]\nmod tests {{\n{}}}\n",
             "// line\n".repeat(TOO_LONG)
         );
-        assert_eq!(tests_from(&tested), 1);
+        assert_eq!(lines_before_tests(&tested), 1);
         assert_eq!(lines_found("a/src/b.rs", &tested), []);
     }
 
@@ -168,6 +187,14 @@ mod tests {
         let text = "//! A.\nuse std::fmt;\n#[cfg(test)]\nmod tests {\n    extern crate std;\n    use std::vec::Vec;\n}\n";
         assert_eq!(lines_found("core/src/a.rs", text), [2]);
         assert_eq!(lines_found("linux-common/src/a.rs", text), []);
+    }
+
+    #[test]
+    fn a_module_for_tests_alone_is_known_by_its_declaration() {
+        let text =
+            "//! A.\n#[cfg(test)]\n#[path_free]\nmod answers;\npub mod b;\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(test_modules("core/src/lib.rs", text), ["core/src/answers.rs"]);
+        assert_eq!(test_modules("core/src/a.rs", text), ["core/src/a/answers.rs"]);
     }
 
     #[test]

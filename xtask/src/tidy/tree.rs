@@ -1,7 +1,6 @@
 //! The rules for the tree as a whole: sizes, licences, traces of one machine, and what Cargo.lock holds.
 
 use super::Finding;
-use super::rust::{is_test_file, tests_from};
 
 /// Larger things are made when they are needed, or do not belong here.
 const MAX_FILE_BYTES: usize = 300_000;
@@ -59,27 +58,23 @@ pub(super) fn size(path: &str, bytes: usize) -> Option<Finding> {
     (bytes > MAX_FILE_BYTES).then(|| Finding::new(path, 0, message))
 }
 
-/// No path of one machine and no registry's host. Documents may show a person's directories as examples, and tests may
-/// make up paths.
-pub(super) fn machine_names(path: &str, text: &str) -> Vec<Finding> {
-    let examples = path.ends_with(".md") || is_test_file(path);
-    let tests_from = if path.ends_with(".rs") { tests_from(text) } else { usize::MAX };
+/// No path of one machine and no registry's host. From line `examples_from` on, a person's directories may be shown or
+/// made up: in documents everywhere, in Rust files in their tests.
+pub(super) fn machine_names(path: &str, text: &str, examples_from: usize) -> Vec<Finding> {
     // The list itself is not an offence.
     let own_list = path == "xtask/src/tidy/tree.rs";
     let mut findings = Vec::new();
     for (at, line) in text.lines().enumerate().take_while(|_| !own_list) {
-        let shown_only = examples || at >= tests_from;
-        let folder = MACHINE_FOLDERS
-            .iter()
-            .find(|folder| starts_a_path(line, folder) && (!shown_only || **folder == "/work/"));
-        findings
-            .extend(folder.map(|folder| {
-                Finding::new(path, at + 1, format!("names a folder of one machine: {folder}"))
-            }));
+        let mut find = |message: String| findings.push(Finding::new(path, at + 1, message));
+        let example = |folder: &str| at >= examples_from && folder != "/work/";
+        for folder in MACHINE_FOLDERS.iter().filter(|folder| starts_a_path(line, folder) && !example(folder))
+        {
+            find(format!("names a folder of one machine: {folder}"));
+        }
         let line = line.replace(CRATE_INDEX, "");
-        let host = REGISTRY_HOSTS.iter().find(|host| line.contains(**host));
-        findings
-            .extend(host.map(|host| Finding::new(path, at + 1, format!("names a package registry: {host}"))));
+        for host in REGISTRY_HOSTS.iter().filter(|host| line.contains(**host)) {
+            find(format!("names a package registry: {host}"));
+        }
     }
     findings
 }
@@ -132,17 +127,17 @@ mod tests {
     fn a_machines_folder_is_found_in_code_but_not_in_examples() {
         let text = "//! A.\nconst A: &str = \"/home/me/key\";\n#[cfg(test)]\nmod tests {\n    const B: &str = \"/tmp/x\";\n}\n";
         let lines: Vec<_> =
-            machine_names("a/src/b.rs", text).into_iter().map(|finding| finding.line).collect();
+            machine_names("a/src/b.rs", text, 2).into_iter().map(|finding| finding.line).collect();
         assert_eq!(lines, [2]);
-        assert_eq!(machine_names("README.md", "snapshot:/tmp/picture.png\n"), []);
-        assert_eq!(machine_names("README.md", "see /work/notes\n").len(), 1);
-        assert_eq!(machine_names("a/src/b.rs", "frame/work/out ${dir}/tmp/x $HOME/root/y\n"), []);
+        assert_eq!(machine_names("README.md", "snapshot:/tmp/picture.png\n", 0), []);
+        assert_eq!(machine_names("README.md", "see /work/notes\n", 0).len(), 1);
+        assert_eq!(machine_names("a/src/b.rs", "frame/work/out ${dir}/tmp/x $HOME/root/y\n", 1), []);
     }
 
     #[test]
     fn a_registrys_host_is_found_and_the_lock_files_index_is_not() {
-        assert_eq!(machine_names("a.toml", "index = \"https://index.crates.io/\"\n").len(), 1);
-        assert_eq!(machine_names("Cargo.lock", &format!("source = \"{CRATE_INDEX}\"\n")), []);
+        assert_eq!(machine_names("a.toml", "index = \"https://index.crates.io/\"\n", 0).len(), 1);
+        assert_eq!(machine_names("Cargo.lock", &format!("source = \"{CRATE_INDEX}\"\n"), 0), []);
     }
 
     #[test]
