@@ -21,5 +21,6 @@ mod rekey;
 mod restart;
 mod roaming;
 mod silence;
+mod strangers;
 mod streaming;
 mod turned_away;

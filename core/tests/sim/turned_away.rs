@@ -77,7 +77,7 @@ fn a_camera_that_finds_the_house_full_is_named_and_the_others_go_on() {
 fn an_unknown_camera_is_named_and_costs_no_rsa_at_all() {
     let mut world = World::new(seed(33));
     let known = world.add(Pem::Camera);
-    world.stream(known, 30, 1000..=30_000);
+    world.stream(known, 5, 1000..=3000);
     world.run_until_live(known, secs(2)).expect("a picture");
     let (verified, opened) = (world.display.verified.get(), world.display.opened);
     let stranger = world.add_unknown(Pem::Camera2);

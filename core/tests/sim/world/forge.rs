@@ -80,6 +80,27 @@ impl Key {
         Self { version: 1, client_random, offered: ONLY_VERSION_1, cookie, client_cid, share, ciphertext }
     }
 
+    /// One that no two `number`s have alike, made cheaply: its ciphertext is none.
+    pub(crate) fn new_with(
+        display: &Modulus,
+        client_random: [u8; 32],
+        cookie: [u8; 32],
+        number: usize,
+    ) -> Self {
+        let client_cid = u32::try_from(number).unwrap();
+        let mut ciphertext = *display.as_bytes();
+        ciphertext[..8].copy_from_slice(&u64::from(client_cid).to_be_bytes());
+        Self {
+            version: 1,
+            client_random,
+            offered: ONLY_VERSION_1,
+            cookie,
+            client_cid,
+            share: [9; 32],
+            ciphertext,
+        }
+    }
+
     /// The signed part.
     fn covered(&self, camera: &Fingerprint) -> Vec<u8> {
         let mut bytes = vec![0x03, self.version, 0, 0];
@@ -105,6 +126,15 @@ impl Key {
         datagram.extend([0; 16]);
         sign_off(display, &mut datagram);
         assert_eq!(datagram.len(), KEY_LEN);
+        datagram
+    }
+
+    /// The same in the camera's name, but without its key: the signature is a number and no more.
+    pub(crate) fn signed_badly(&self, display: &Fingerprint, camera: Pem) -> Vec<u8> {
+        let mut datagram = self.covered(&camera.read().modulus().fingerprint());
+        datagram.extend([0x5A; MODULUS_LEN]);
+        datagram.extend([0; 16]);
+        sign_off(display, &mut datagram);
         datagram
     }
 }
