@@ -14,6 +14,10 @@ use crate::wire::chunk::{FrameShape, MAX_CHUNKS, PAYLOAD_LEN};
 /// Slots at most; more would only keep pictures that are too old to be repaired.
 const MAX_SLOTS: usize = 8;
 
+/// The longest frame of the protocol (docs/protocol.md §9.1).
+const MAX_FRAME: usize = 4096 * PAYLOAD_LEN;
+const _: () = assert!(MAX_CHUNKS == 4096);
+
 /// What became of a frame that was handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -86,9 +90,9 @@ impl<'b> Splitter<'b> {
         })
     }
 
-    /// Bytes that a frame may have.
+    /// Bytes that a frame may have: what a slot holds, but no more than the chunks of a frame.
     pub(crate) fn capacity(&self) -> u32 {
-        u32::try_from(self.capacity).unwrap_or(u32::MAX)
+        u32::try_from(self.capacity.min(MAX_FRAME)).unwrap_or(u32::MAX)
     }
 
     /// A new session: frames are numbered from 1 again and nothing of before leaves.
