@@ -16,7 +16,10 @@
 mod world;
 
 mod closing;
+mod frames;
+mod handshake;
 mod pacing;
+mod packets;
 mod rekey;
 mod restart;
 mod roaming;

@@ -24,6 +24,7 @@ use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use sealcam_core::config::{DEFAULT_BUDGET, ServerConfig};
 use sealcam_core::discard::Discard;
+use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::Modulus;
 use sealcam_core::output::{Event, Opened, Output, Transmit};
 use sealcam_core::time::Instant;
@@ -294,7 +295,7 @@ impl<const SEATS: usize> World<SEATS> {
     }
 
     /// Hands a frame of so many bytes to a camera now.
-    pub(crate) fn send_frame(&mut self, id: usize, len: usize) -> Result<(), sealcam_core::frame::SendError> {
+    pub(crate) fn send_frame(&mut self, id: usize, len: usize) -> Result<Sent, SendError> {
         let sent = self.cameras[id].send_frame(self.now, len);
         self.poll_camera(id);
         sent

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chacha20::ChaCha20Rng;
 use sealcam_core::client::Client;
 use sealcam_core::config::{ClientConfig, ServerConfig};
-use sealcam_core::frame::SendError;
+use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::{Fingerprint, Modulus};
 use sealcam_core::output::Frame;
 use sealcam_core::rsa::SoftwareCameraKey;
@@ -127,14 +127,14 @@ impl Camera {
     }
 
     /// Hands over one frame.
-    pub(crate) fn send_frame(&mut self, now: Duration, len: usize) -> Result<(), SendError> {
+    pub(crate) fn send_frame(&mut self, now: Duration, len: usize) -> Result<Sent, SendError> {
         let here = self.clock.here(now);
         let number = self.next_number;
         let Some(client) = &mut self.client else { return Err(SendError::NotConnected) };
-        client.send_frame(here, here, &picture(self.id, number, len))?;
+        let sent = client.send_frame(here, here, &picture(self.id, number, len))?;
         self.next_number += 1;
         self.sent.push((number, len, now));
-        Ok(())
+        Ok(sent)
     }
 
     /// Frames that the client took.

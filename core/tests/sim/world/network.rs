@@ -15,6 +15,15 @@ pub(crate) enum Heading {
     Down,
 }
 
+impl Heading {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+}
+
 /// One direction of one camera's path. Probabilities are per datagram.
 #[derive(Debug, Clone)]
 pub(crate) struct Path {
