@@ -20,6 +20,7 @@ mod frames;
 mod handshake;
 mod pacing;
 mod packets;
+mod randomness;
 mod rekey;
 mod restart;
 mod roaming;
