@@ -30,7 +30,7 @@ use crate::time::{Instant, Stamp};
 use crate::timer::earlier;
 use crate::wire::close::CloseReason;
 use crate::wire::status::{CaptureState, NOT_MEASURED, Status};
-use crate::wire::{accept, cookie, data};
+use crate::wire::{self, accept, cookie, data};
 
 /// After CLOSE 3 or 5 the camera waits so long: two devices with one key would supersede each other for ever.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -264,7 +264,7 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
     fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> Result<(), Discard> {
         match datagram.first() {
             Some(&cookie::TYPE) => {
-                let datagram = as_array(datagram)?;
+                let datagram = wire::exactly(datagram)?;
                 let mut tools = Tools {
                     rng: &mut self.rng,
                     key: &mut self.key,
@@ -276,7 +276,7 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
                 Ok(())
             }
             Some(&accept::TYPE) => {
-                let established = self.dialer.accept(now, from, as_array(datagram)?)?;
+                let established = self.dialer.accept(now, from, wire::exactly(datagram)?)?;
                 if self.link.take().is_some() {
                     self.events.push(self.disconnected(SessionEnd::Replaced));
                 }
@@ -357,8 +357,4 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
     fn disconnected(&self, why: SessionEnd) -> Event {
         Event::Disconnected { camera: self.camera, why }
     }
-}
-
-fn as_array<const N: usize>(datagram: &[u8]) -> Result<&[u8; N], Discard> {
-    datagram.try_into().map_err(|_other_length| Discard::Malformed)
 }

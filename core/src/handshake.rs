@@ -2,6 +2,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod cookie;
+pub(crate) mod enrolled;
 pub(crate) mod initiator;
 pub(crate) mod responder;
 pub(crate) mod schedule;

@@ -165,3 +165,12 @@ pub struct Opened {
 /// The store that was lent has less room than the configuration asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreTooSmall;
+
+/// Why a display did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotStarted {
+    /// The store that was lent is smaller than `Server::store_len`.
+    StoreTooSmall,
+    /// The source of randomness failed.
+    RandomFailed,
+}

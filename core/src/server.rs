@@ -24,14 +24,14 @@ use crate::frame::join::{Joined, Joiner, join_store_len};
 use crate::handshake::bucket::Bucket;
 use crate::handshake::responder::{CookieRequest, Place, Responder};
 use crate::key::{Fingerprint, Modulus, RsaPublic};
-use crate::output::{Event, Frame, Opened, Output, SessionEnd, Transmit};
+use crate::output::{Event, Frame, NotStarted, Opened, Output, SessionEnd, Transmit};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::timer::earlier;
 use crate::wire::close::CloseReason;
 use crate::wire::config::{DisplayLimits, Padding};
 use crate::wire::data::Header;
-use crate::wire::{data, hello, key};
+use crate::wire::{self, data, hello, key};
 
 /// COOKIEs that may be owed at a time; a flood of HELLOs between two polls loses the rest.
 const COOKIES: usize = 16;
@@ -247,14 +247,14 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
     }
 
     fn handle_hello(&mut self, from: SocketAddr, datagram: &[u8]) -> Result<(), Discard> {
-        let request = self.responder.hello(from, as_array(datagram)?)?;
+        let request = self.responder.hello(from, wire::exactly(datagram)?)?;
         // A full queue is a flood: the camera asks again.
         let _pushed = self.cookies.push_back(request);
         Ok(())
     }
 
     fn handle_key(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Result<(), Discard> {
-        let datagram = as_array(datagram)?;
+        let datagram = wire::exactly(datagram)?;
         let Self { responder, rsa, places, stats, .. } = self;
         let place = |camera: &Fingerprint| {
             let has = |seat: &Seat<'_>| seat.link.as_ref().is_none_or(|link| link.camera == *camera);
@@ -390,17 +390,4 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
     fn links_of(&mut self, camera: &Fingerprint) -> impl Iterator<Item = &mut Link> {
         self.places.iter_mut().filter_map(|seat| seat.link.as_mut()).filter(|link| link.camera == *camera)
     }
-}
-
-/// Why a display did not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotStarted {
-    /// The store that was lent is smaller than [`Server::store_len`].
-    StoreTooSmall,
-    /// The source of randomness failed.
-    RandomFailed,
-}
-
-fn as_array<const N: usize>(datagram: &[u8]) -> Result<&[u8; N], Discard> {
-    datagram.try_into().map_err(|_other_length| Discard::Malformed)
 }

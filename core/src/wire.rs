@@ -17,3 +17,10 @@ pub(crate) mod message;
 pub(crate) mod read;
 pub(crate) mod status;
 pub(crate) mod versions;
+
+use crate::discard::Discard;
+
+/// A datagram of exactly `N` bytes, as every handshake datagram is.
+pub(crate) fn exactly<const N: usize>(datagram: &[u8]) -> Result<&[u8; N], Discard> {
+    datagram.try_into().map_err(|_other_length| Discard::Malformed)
+}

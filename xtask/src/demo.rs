@@ -178,7 +178,10 @@ fn report(summary: &Summary, sink: &Sink) -> Result {
     println!("The display program says: {}", summary.text);
     if let Sink::Snapshot(path) = sink {
         let (width, height) = picture::size(path)?;
-        println!("(A snapshot is written less often than frames come.) The last, {width}x{height}: {}", path.display());
+        println!(
+            "(A snapshot is written less often than frames come.) The last, {width}x{height}: {}",
+            path.display()
+        );
     }
     Ok(())
 }

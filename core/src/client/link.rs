@@ -1,20 +1,21 @@
-//! The camera's end of one session: control, rekeying, the circuit breaker, and chunks (docs/protocol.md §8, §9, §11).
+//! The camera's end of one session: control, the circuit breaker, and chunks (docs/protocol.md §9, §11).
+
+mod exchange;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use rand_core::TryCryptoRng;
 
+use self::exchange::Exchange;
 use crate::discard::Discard;
 use crate::events::Events;
 use crate::frame::split::Splitter;
 use crate::handshake::initiator::Established;
 use crate::key::Fingerprint;
 use crate::output::{Event, SessionEnd};
-use crate::random;
 use crate::rtt::Rtt;
 use crate::session::closing::{Closing, Farewell};
-use crate::session::rekey::{self, Initiator};
 use crate::session::{Channel, SealError};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -24,7 +25,6 @@ use crate::wire::close::{self, CloseReason};
 use crate::wire::config::DisplayLimits;
 use crate::wire::data::Header;
 use crate::wire::feedback::{Feedback, NO_SAMPLE};
-use crate::wire::kex::{Half, KexResp};
 use crate::wire::message::{self, FromDisplay};
 use crate::wire::read::Writer;
 use crate::wire::status::Status;
@@ -34,8 +34,6 @@ const CHUNK_DATAGRAM: usize = 1192;
 const REKEY_AGE: Duration = Duration::from_secs(600);
 const REKEY_PACKETS: u32 = 1 << 24;
 const REKEY_PAUSE: Duration = Duration::from_secs(10);
-const KEX_MIN_INTERVAL: Duration = Duration::from_millis(50);
-const KEX_MAX_INTERVAL: Duration = Duration::from_secs(1);
 const STATUS_INTERVAL: Duration = Duration::from_millis(250);
 const KEEPALIVE: Duration = Duration::from_secs(1);
 const BREAKER: Duration = Duration::from_millis(500);
@@ -56,14 +54,6 @@ enum Due {
 
 impl Timer for Due {
     const ALL: &'static [Self] = &[Self::KexInit, Self::Status, Self::BreakerPing];
-}
-
-/// An exchange under way.
-struct Exchange {
-    initiator: Initiator,
-    interval: Duration,
-    /// The half that goes out next of the pair that is being sent.
-    half: Option<Half>,
 }
 
 /// One session.
@@ -205,39 +195,6 @@ impl Link {
         Ok(None)
     }
 
-    /// KEX_RESP: everything is sealed in the new epoch from here on, and one packet goes out at once.
-    fn new_epoch(
-        &mut self,
-        now: Instant,
-        resp: &KexResp<'_>,
-        events: &mut Events,
-    ) -> Result<(), message::Violation> {
-        let Some(exchange) = &self.exchange else { return self.late_resp(resp) };
-        if resp.epoch != rekey::wire_epoch(exchange.initiator.epoch()) {
-            return self.late_resp(resp);
-        }
-        let secret = exchange.initiator.finish(resp, self.channel.secret())?;
-        self.channel.advance(secret, now);
-        self.exchange = None;
-        self.timers.stop(Due::KexInit);
-        self.rekeyed_at = Some(now);
-        self.ping = true;
-        let epoch = self.channel.epoch();
-        if epoch == 1 {
-            self.timers.set(Due::Status, now);
-            events.push(Event::Connected { camera: self.camera, peer: self.to });
-        } else {
-            events.push(Event::Rekeyed { camera: self.camera, epoch });
-        }
-        Ok(())
-    }
-
-    /// One for an epoch already reached does no harm; one for an epoch that was not asked for does.
-    fn late_resp(&self, resp: &KexResp<'_>) -> Result<(), message::Violation> {
-        let behind = rekey::wire_epoch(self.channel.epoch()).wrapping_sub(resp.epoch);
-        if behind < 128 { Ok(()) } else { Err(message::Violation) }
-    }
-
     fn feedback(
         &mut self,
         now: Instant,
@@ -290,44 +247,6 @@ impl Link {
             return sent;
         }
         LinkOutput::Wait(self.next(now, out))
-    }
-
-    fn begin_exchange(&mut self, now: Instant, rng: &mut impl TryCryptoRng, events: &mut Events) {
-        let first = self.channel.epoch() == 0;
-        let rested = self.rekeyed_at.is_none_or(|at| now.since(at) >= REKEY_PAUSE);
-        let due = first || self.channel.has_used(REKEY_PACKETS, REKEY_AGE, now) && rested;
-        if self.exchange.is_some() || !due || self.channel.has_previous(now) {
-            return;
-        }
-        match Initiator::new(self.channel.epoch() + 1, rng) {
-            Ok(initiator) => {
-                self.exchange = Some(Exchange { initiator, interval: KEX_MIN_INTERVAL, half: None });
-                self.timers.set(Due::KexInit, now);
-            }
-            Err(random::RandomFailed) => {
-                events.push(Event::RandomFailed);
-                self.close(CloseReason::GoingAway, now);
-            }
-        }
-    }
-
-    fn poll_exchange(&mut self, now: Instant, buf: &mut [u8]) -> Option<LinkOutput> {
-        let exchange = self.exchange.as_mut()?;
-        if exchange.half.is_none() && self.timers.is_due(Due::KexInit, now) {
-            exchange.half = Some(Half::First);
-            let shortest = (self.rtt.smoothed() * 2).max(KEX_MIN_INTERVAL);
-            exchange.interval = exchange.interval.max(shortest).min(KEX_MAX_INTERVAL);
-            self.timers.set(Due::KexInit, now + exchange.interval);
-            exchange.interval *= 2;
-        }
-        let half = exchange.half?;
-        exchange.half = match half {
-            Half::First => Some(Half::Second),
-            Half::Second => None,
-        };
-        let init = exchange.initiator.half(half)?;
-        let sealed = self.channel.seal(now, buf, |out| init.emit(out));
-        Some(self.sealed(now, sealed))
     }
 
     fn poll_control<R>(

@@ -9,26 +9,23 @@ use core::time::Duration;
 use heapless::Vec;
 use rand_core::TryCryptoRng;
 use subtle::{Choice, ConditionallySelectable};
-use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::bucket::Bucket;
 use super::cookie::{Bound, CookieJar};
+use super::enrolled::{Enrolled, OpeningKey, Pending, Ready, Stage};
 use super::initiator::emit_with_mac1;
-use super::schedule::{self, HandshakeSecret, Transcript};
+use super::schedule;
 use super::{DisplayIdentity, neighbourhood};
 use crate::discard::Discard;
 use crate::hash;
-use crate::key::{Fingerprint, MODULUS_LEN, Modulus, RsaPublic, Secret};
+use crate::key::{Fingerprint, Modulus, RsaPublic, Secret};
 use crate::output::{Opened, Ticket};
 use crate::random::{self, RandomFailed};
-use crate::session::{Channel, Side};
 use crate::time::Instant;
-use crate::wire::accept::{self, Accept};
+use crate::wire::accept;
 use crate::wire::cookie::{self, Cookie};
 use crate::wire::hello::{self, Hello};
 use crate::wire::key::{self, Auth, Key};
-use crate::wire::read::Writer;
 use crate::wire::versions::Versions;
 
 /// Cameras that may be enrolled at once (docs/protocol.md §4).
@@ -36,9 +33,6 @@ pub const MAX_CAMERAS: usize = 16;
 
 /// A handshake that got no first packet is forgotten after this.
 const PENDING_LIFE: Duration = Duration::from_secs(10);
-/// How long a KEY is remembered: as long as its cookie may live.
-const SEEN_LIFE: Duration = Duration::from_secs(20);
-const SEEN: usize = 16;
 
 /// A COOKIE that is owed: everything that it is made from.
 #[derive(Clone, Copy)]
@@ -58,55 +52,6 @@ pub(crate) struct Responder {
     reject_key: Secret,
     cameras: Vec<Enrolled, MAX_CAMERAS>,
     serial: u32,
-}
-
-/// An enrolled camera and all that strangers can make the display keep for it.
-struct Enrolled {
-    id: Fingerprint,
-    modulus: Modulus,
-    seen: [Option<([u8; 16], Instant)>; SEEN],
-    seen_next: usize,
-    /// For KEYs from where its last verified KEY came from, and for those from anywhere else.
-    verify_known: Bucket,
-    verify_other: Bucket,
-    known: Option<u128>,
-    handshakes: Bucket,
-    pending: Option<Pending>,
-}
-
-struct Pending {
-    since: Instant,
-    stage: Stage,
-}
-
-enum Stage {
-    /// The private operation is owed; `handed_out` when a ticket is with the driver.
-    Opening(OpeningKey),
-    /// ACCEPT is made; it stays for repeated KEYs.
-    Accepted(Ready),
-}
-
-struct OpeningKey {
-    serial: u32,
-    handed_out: bool,
-    hash: [u8; 16],
-    from: SocketAddr,
-    version: u8,
-    client_cid: u32,
-    share: [u8; 32],
-    ciphertext: [u8; MODULUS_LEN],
-    auth: [u8; MODULUS_LEN],
-    th1: Transcript,
-}
-
-/// A session that waits for its first packet.
-pub(crate) struct Ready {
-    pub(crate) cid: u32,
-    pub(crate) to: SocketAddr,
-    pub(crate) channel: Channel,
-    accept: [u8; accept::LEN],
-    hash: [u8; 16],
-    send: bool,
 }
 
 /// What a verified KEY needs to know of the sessions.
@@ -370,98 +315,6 @@ impl Responder {
             Some(Pending { stage: Stage::Accepted(ready), .. }) => Some(ready),
             _ => None,
         })
-    }
-}
-
-impl Enrolled {
-    fn new(id: Fingerprint, modulus: Modulus) -> Self {
-        let verify = Bucket::new(4, Duration::from_millis(500));
-        Self {
-            id,
-            modulus,
-            seen: [None; SEEN],
-            seen_next: 0,
-            verify_known: verify,
-            verify_other: verify,
-            known: None,
-            handshakes: Bucket::new(3, Duration::from_secs(3)),
-            pending: None,
-        }
-    }
-
-    fn has_seen(&self, now: Instant, hash: &[u8; 16]) -> bool {
-        self.seen.iter().flatten().any(|(seen, at)| seen == hash && now.since(*at) < SEEN_LIFE)
-    }
-
-    fn remember(&mut self, now: Instant, hash: [u8; 16]) {
-        if let Some(place) = self.seen.get_mut(self.seen_next) {
-            *place = Some((hash, now));
-        }
-        self.seen_next = (self.seen_next + 1) % SEEN;
-    }
-
-    /// Has the cached ACCEPT of this very KEY sent again; nothing is computed.
-    fn repeat(&mut self, hash: &[u8; 16]) -> Result<(), Discard> {
-        match &mut self.pending {
-            Some(Pending { stage: Stage::Accepted(ready), .. }) if ready.hash == *hash => {
-                ready.send = true;
-                Ok(())
-            }
-            Some(Pending { stage: Stage::Opening(opening), .. }) if opening.hash == *hash => Ok(()),
-            _ => Err(Discard::KeyReplayed),
-        }
-    }
-
-    fn may_verify(&mut self, now: Instant, from: SocketAddr) -> bool {
-        match self.known == Some(neighbourhood(from)) {
-            true => self.verify_known.take(now),
-            false => self.verify_other.take(now),
-        }
-    }
-
-    fn ready_mut(&mut self) -> Option<&mut Ready> {
-        match &mut self.pending {
-            Some(Pending { stage: Stage::Accepted(ready), .. }) => Some(ready),
-            _ => None,
-        }
-    }
-}
-
-impl OpeningKey {
-    /// `None` for a share of low order: the handshake ends here, silently.
-    fn accept(
-        &self,
-        now: Instant,
-        transported: Secret,
-        cid: u32,
-        rng: &mut impl TryCryptoRng,
-    ) -> Result<Option<Ready>, RandomFailed> {
-        let server_random: [u8; 32] = random::bytes(rng)?;
-        let own = StaticSecret::from(random::bytes::<32>(rng)?);
-        let shared = own.diffie_hellman(&PublicKey::from(self.share));
-        if !shared.was_contributory() {
-            return Ok(None);
-        }
-        let share = PublicKey::from(&own);
-        let accept = Accept {
-            version: self.version,
-            client_cid: self.client_cid,
-            server_cid: cid,
-            server_random: &server_random,
-            share: share.as_bytes(),
-        };
-        let mut datagram = [0; accept::LEN];
-        let Some((bound, finished)) = datagram.split_first_chunk_mut::<{ accept::BOUND_LEN }>() else {
-            return Ok(None);
-        };
-        if accept.emit(&mut Writer::new(bound)).is_none() {
-            return Ok(None);
-        }
-        let th2 = schedule::th2(&self.th1, &self.auth, bound);
-        let secret = HandshakeSecret::new(transported, shared.to_bytes(), &self.th1);
-        finished.copy_from_slice(&secret.finished(&th2));
-        let channel = Channel::new(Side::Display, self.client_cid, secret.into_epoch(th2), now);
-        Ok(Some(Ready { cid, to: self.from, channel, accept: datagram, hash: self.hash, send: true }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The display's end of one session: feedback, rekeying, path validation (docs/protocol.md §8, §9, §11).
 
+mod media;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -9,25 +11,23 @@ use super::path::{self, Candidate};
 use crate::clock_offset::ClockOffset;
 use crate::discard::Discard;
 use crate::events::Events;
-use crate::frame::join::{ChunkError, Joined, Joiner};
-use crate::handshake::responder::Ready;
+use crate::frame::join::{Joined, Joiner};
+use crate::handshake::enrolled::Ready;
 use crate::key::Fingerprint;
 use crate::output::{Event, SessionEnd};
 use crate::rtt::Rtt;
 use crate::session::closing::{Closing, Farewell};
 use crate::session::rekey::{self, Answer, Responder};
 use crate::session::{Channel, MAX_EPOCH_AGE, Opened, SealError};
-use crate::time::{Instant, Stamp, is_newer, micros};
+use crate::time::{Instant, Stamp};
 use crate::timer::{Timer, Timers, earlier};
-use crate::wire::chunk::Chunk;
 use crate::wire::close::CloseReason;
 use crate::wire::config::DisplayLimits;
 use crate::wire::data::Header;
-use crate::wire::feedback::{Feedback, NO_SAMPLE};
 use crate::wire::kex::KexInit;
 use crate::wire::message::{self, FromCamera, Violation};
 use crate::wire::read::Writer;
-use crate::wire::status::{CaptureState, Status};
+use crate::wire::status::CaptureState;
 
 const DEAD: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(1);
@@ -40,8 +40,6 @@ const CONFIG_LATER: Duration = Duration::from_secs(1);
 const CONFIG_SOON_TIMES: u32 = 10;
 /// A KEX_INIT for a further epoch sooner than this after the last change is a violation.
 const MIN_EPOCH_LIFE: Duration = Duration::from_secs(5);
-/// Chunks that disagree with their frame before the session is closed.
-const MAX_MISMATCHES: u8 = 3;
 /// A PATH_CHALLENGE's datagram at most.
 const CHALLENGE_LEN: usize = 40;
 
@@ -260,49 +258,6 @@ impl Link {
         Ok(Heard::Nothing)
     }
 
-    fn chunk<R>(
-        &mut self,
-        now: Instant,
-        chunk: &Chunk<'_>,
-        around: &mut Around<'_, '_, R>,
-    ) -> Result<Heard, Discard> {
-        self.stamp(now, chunk.sent);
-        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
-        match around.joiner.insert(now, around.budget, chunk) {
-            Ok(None) => Ok(Heard::Nothing),
-            Ok(Some(joined)) => {
-                let age = self.offset.age(now, joined.shape.captured, self.rtt.smoothed() / 2);
-                Ok(Heard::Frame(joined, age))
-            }
-            Err(ChunkError::Duplicate) => Err(Discard::DuplicateChunk),
-            Err(ChunkError::Old) => Err(Discard::OldFrame),
-            Err(ChunkError::TooLarge) => Err(Discard::FrameTooLarge),
-            Err(ChunkError::Mismatch) => {
-                self.mismatches = self.mismatches.saturating_add(1);
-                if self.mismatches > MAX_MISMATCHES {
-                    self.close(CloseReason::Protocol, now);
-                }
-                Err(Discard::ChunkMismatch)
-            }
-        }
-    }
-
-    fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
-        self.stamp(now, status.clock);
-        self.rtt.told(status.srtt, status.rttvar);
-        if self.capture.replace(status.state) != Some(status.state) {
-            events.push(Event::CameraState { camera: self.camera, state: status.state });
-        }
-    }
-
-    /// A packet left the camera at `sent` on its clock.
-    fn stamp(&mut self, now: Instant, sent: Stamp) {
-        self.offset.sample(now, sent);
-        if self.echo.is_none_or(|(newest, _)| is_newer(sent.0, newest.0)) {
-            self.echo = Some((sent, now));
-        }
-    }
-
     fn kex_init<R: TryCryptoRng>(
         &mut self,
         now: Instant,
@@ -402,25 +357,6 @@ impl Link {
             return Some(self.seal(now, buf, |out| message::emit_ping(out, token)));
         }
         None
-    }
-
-    fn feedback(&self, now: Instant, joiner: &Joiner<'_>) -> Feedback {
-        let (highest_ctr, received) = self.channel.received();
-        let (echo, hold) = match self.echo {
-            Some((stamp, came)) => (stamp, u16::try_from(micros(now.since(came)) / 10).unwrap_or(NO_SAMPLE)),
-            None => (Stamp(0), NO_SAMPLE),
-        };
-        Feedback {
-            epoch: rekey::wire_epoch(self.channel.epoch()),
-            highest_ctr,
-            received,
-            lost: highest_ctr.saturating_add(1).saturating_sub(received),
-            echo,
-            hold,
-            queue_delay: u16::try_from(micros(self.offset.queue_delay(now)) / 100).unwrap_or(u16::MAX),
-            done_frame: joiner.done_frame(),
-            missed: joiner.stats().missed,
-        }
     }
 
     fn next<R>(&self, around: &Around<'_, '_, R>) -> Option<Instant> {

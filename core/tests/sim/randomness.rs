@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealcam_core::output::Event;
-use sealcam_core::server::NotStarted;
+use sealcam_core::output::NotStarted;
 
 use crate::world::display::SimServer;
 use crate::world::keys::{CountedRsa, Mood, Pem, Source};

@@ -1,3 +1,5 @@
+//! Tests of the state directory, on real ones in the temporary directory.
+
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::thread;

@@ -1,3 +1,5 @@
+//! Tests of the trust files: their formats, and what several commands at once do to them.
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::thread;

@@ -1,3 +1,5 @@
+//! Tests of the socket on loopback, with and without segmentation offload.
+
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -1,0 +1,80 @@
+//! The display's end of media: chunks into frames, the camera's clock, and FEEDBACK (docs/protocol.md §9.1, §9.2, §9.5).
+
+use super::{Around, Due, FEEDBACK_BUSY, Heard, Link};
+use crate::discard::Discard;
+use crate::events::Events;
+use crate::frame::join::{ChunkError, Joiner};
+use crate::output::Event;
+use crate::session::rekey;
+use crate::time::{Instant, Stamp, is_newer, micros};
+use crate::wire::chunk::Chunk;
+use crate::wire::close::CloseReason;
+use crate::wire::feedback::{Feedback, NO_SAMPLE};
+use crate::wire::status::Status;
+
+/// Chunks that disagree with their frame before the session is closed.
+const MAX_MISMATCHES: u8 = 3;
+
+impl Link {
+    pub(super) fn chunk<R>(
+        &mut self,
+        now: Instant,
+        chunk: &Chunk<'_>,
+        around: &mut Around<'_, '_, R>,
+    ) -> Result<Heard, Discard> {
+        self.stamp(now, chunk.sent);
+        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
+        match around.joiner.insert(now, around.budget, chunk) {
+            Ok(None) => Ok(Heard::Nothing),
+            Ok(Some(joined)) => {
+                let age = self.offset.age(now, joined.shape.captured, self.rtt.smoothed() / 2);
+                Ok(Heard::Frame(joined, age))
+            }
+            Err(ChunkError::Duplicate) => Err(Discard::DuplicateChunk),
+            Err(ChunkError::Old) => Err(Discard::OldFrame),
+            Err(ChunkError::TooLarge) => Err(Discard::FrameTooLarge),
+            Err(ChunkError::Mismatch) => {
+                self.mismatches = self.mismatches.saturating_add(1);
+                if self.mismatches > MAX_MISMATCHES {
+                    self.close(CloseReason::Protocol, now);
+                }
+                Err(Discard::ChunkMismatch)
+            }
+        }
+    }
+
+    pub(super) fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
+        self.stamp(now, status.clock);
+        self.rtt.told(status.srtt, status.rttvar);
+        if self.capture.replace(status.state) != Some(status.state) {
+            events.push(Event::CameraState { camera: self.camera, state: status.state });
+        }
+    }
+
+    /// A packet left the camera at `sent` on its clock.
+    pub(super) fn stamp(&mut self, now: Instant, sent: Stamp) {
+        self.offset.sample(now, sent);
+        if self.echo.is_none_or(|(newest, _)| is_newer(sent.0, newest.0)) {
+            self.echo = Some((sent, now));
+        }
+    }
+
+    pub(super) fn feedback(&self, now: Instant, joiner: &Joiner<'_>) -> Feedback {
+        let (highest_ctr, received) = self.channel.received();
+        let (echo, hold) = match self.echo {
+            Some((stamp, came)) => (stamp, u16::try_from(micros(now.since(came)) / 10).unwrap_or(NO_SAMPLE)),
+            None => (Stamp(0), NO_SAMPLE),
+        };
+        Feedback {
+            epoch: rekey::wire_epoch(self.channel.epoch()),
+            highest_ctr,
+            received,
+            lost: highest_ctr.saturating_add(1).saturating_sub(received),
+            echo,
+            hold,
+            queue_delay: u16::try_from(micros(self.offset.queue_delay(now)) / 100).unwrap_or(u16::MAX),
+            done_frame: joiner.done_frame(),
+            missed: joiner.stats().missed,
+        }
+    }
+}
