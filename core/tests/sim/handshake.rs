@@ -86,7 +86,7 @@ fn a_handshake_succeeds_on_any_network_that_lets_something_through() {
         let (mut world, id) = dialling(seed(71) + round);
         for path in world.paths(id) {
             path.loss = 0.3;
-            path.burst = 1.0 + f64::from(u32::try_from(round % 4).unwrap());
+            path.burst = ms(round % 4 * 100);
             (path.delay, path.jitter, path.in_order) = (ms(30), ms(60), false);
             (path.duplicate, path.corrupt) = (0.2, 0.1);
         }

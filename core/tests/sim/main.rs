@@ -15,6 +15,7 @@
 
 mod world;
 
+mod chaos;
 mod closing;
 mod frames;
 mod handshake;

@@ -39,7 +39,7 @@ fn what_comes_out_of_a_network_that_does_everything_wrong_is_what_went_in() {
         let cameras = [world.add(Pem::Camera), world.add(Pem::Camera2)];
         for id in cameras {
             for path in world.paths(id) {
-                (path.loss, path.burst) = (0.02, 3.0);
+                (path.loss, path.burst) = (0.02, ms(1));
                 (path.delay, path.jitter, path.in_order) = (ms(15), ms(30), false);
                 (path.duplicate, path.corrupt) = (0.1, 0.05);
             }

@@ -32,14 +32,15 @@ pub(crate) struct Path {
     pub(crate) jitter: Duration,
     pub(crate) in_order: bool,
     pub(crate) loss: f64,
-    /// Mean number of datagrams lost in a row; up to 1: each for itself.
-    pub(crate) burst: f64,
+    /// Mean length of the outages that `loss` comes in; zero: each datagram is lost for itself.
+    pub(crate) burst: Duration,
     pub(crate) duplicate: f64,
     /// One bit, anywhere.
     pub(crate) corrupt: f64,
     /// Nothing gets through.
     pub(crate) cut: bool,
     losing: bool,
+    phase_ends: Duration,
     last_arrival: Duration,
 }
 
@@ -50,11 +51,12 @@ impl Default for Path {
             jitter: Duration::ZERO,
             in_order: true,
             loss: 0.0,
-            burst: 1.0,
+            burst: Duration::ZERO,
             duplicate: 0.0,
             corrupt: 0.0,
             cut: false,
             losing: false,
+            phase_ends: Duration::ZERO,
             last_arrival: Duration::ZERO,
         }
     }
@@ -63,7 +65,7 @@ impl Default for Path {
 impl Path {
     /// The times at which copies of a datagram arrive.
     fn arrivals(&mut self, now: Duration, dice: &mut ChaCha20Rng) -> Vec<Duration> {
-        if self.cut || self.loses(dice) {
+        if self.cut || self.loses(now, dice) {
             return Vec::new();
         }
         let copies = if chance(dice, self.duplicate) { 2 } else { 1 };
@@ -77,16 +79,27 @@ impl Path {
         at
     }
 
-    /// Independent, or in bursts after Gilbert: a state that loses everything, left with probability 1/burst.
-    fn loses(&mut self, dice: &mut ChaCha20Rng) -> bool {
-        if self.burst <= 1.0 {
+    /// Independent, or in outages after Gilbert: two states that last exponentially long, one of which loses all.
+    ///
+    /// They last in time, not in datagrams: a path with little traffic is not out for seconds.
+    fn loses(&mut self, now: Duration, dice: &mut ChaCha20Rng) -> bool {
+        if self.burst.is_zero() || self.loss <= 0.0 {
             return chance(dice, self.loss);
         }
-        self.losing = match self.losing {
-            true => !chance(dice, 1.0 / self.burst),
-            false => chance(dice, self.loss / (self.burst * (1.0 - self.loss))),
-        };
+        if now > self.phase_ends + self.burst * 100 {
+            // Long ago: the state of then says nothing of now.
+            self.begin_phase(now, chance(dice, self.loss), dice);
+        }
+        while self.phase_ends <= now {
+            self.begin_phase(self.phase_ends, !self.losing, dice);
+        }
         self.losing
+    }
+
+    fn begin_phase(&mut self, at: Duration, losing: bool, dice: &mut ChaCha20Rng) {
+        let mean = if losing { 1.0 } else { (1.0 - self.loss) / self.loss };
+        self.losing = losing;
+        self.phase_ends = at + self.burst.mul_f64(-mean * (1.0 - unit(dice)).ln());
     }
 }
 
@@ -194,4 +207,38 @@ pub(crate) fn chance(dice: &mut ChaCha20Rng, probability: f64) -> bool {
 /// A number below `limit`.
 pub(crate) fn below(dice: &mut ChaCha20Rng, limit: usize) -> usize {
     usize::try_from(dice.next_u64() % u64::try_from(limit).unwrap()).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    /// The share lost of many datagrams that far apart, and how many were lost in a row at most.
+    fn lost(loss: f64, burst: Duration, apart: Duration) -> (f64, u32) {
+        let mut dice = ChaCha20Rng::seed_from_u64(7);
+        let mut path = Path { loss, burst, ..Path::default() };
+        let (mut all, mut row, mut longest) = (0, 0, 0);
+        for count in 0..100_000 {
+            row = if path.loses(apart * count, &mut dice) { row + 1 } else { 0 };
+            all += u32::from(row > 0);
+            longest = longest.max(row);
+        }
+        (f64::from(all) / 100_000.0, longest)
+    }
+
+    #[test]
+    fn a_path_loses_the_share_that_it_is_told_to_lose() {
+        let ms = Duration::from_millis;
+        for loss in [0.01, 0.05, 0.3] {
+            for (burst, apart) in [(0, 1), (0, 1000), (4, 1), (30, 250), (30, 100_000)] {
+                let (share, _) = lost(loss, ms(burst), ms(apart));
+                assert!((share - loss).abs() < loss / 4.0, "{loss} in {burst} ms, {apart} ms apart: {share}");
+            }
+        }
+        let (_, alone) = lost(0.05, ms(0), ms(1));
+        let (_, together) = lost(0.05, ms(20), ms(1));
+        assert!(alone < 10 && together > 40, "{alone} and {together} in a row");
+    }
 }
