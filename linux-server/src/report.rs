@@ -48,11 +48,6 @@ impl Report {
         }
     }
 
-    /// When [`Report::figures`] has something to tell.
-    pub(crate) fn next(&self) -> Instant {
-        self.next_summary
-    }
-
     /// An event in words, if it is to be told.
     pub(crate) fn event(
         &mut self,
