@@ -35,21 +35,27 @@ const QUALITY: u8 = 80;
 /// How long the rate is watched before it is said that it can't be held.
 const TRIAL: Duration = Duration::from_secs(3);
 
-/// Starts the pattern.
+/// Checks that the pattern can be drawn in this size.
 ///
 /// # Errors
-/// [`Exit::Usage`]: a size that it cannot draw.
-pub(super) fn open(request: &Request) -> Result<Run> {
-    let size = request.size.unwrap_or(DEFAULT_SIZE);
+/// [`Exit::Usage`]: it cannot.
+pub(super) fn check_size(size: Size) -> Result<()> {
     let (least, most) = SIZES;
     let fits = (least.width..=most.width).contains(&size.width)
         && (least.height..=most.height).contains(&size.height);
-    let Some(mut picture) = Picture::new(size).filter(|_| fits) else {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("The pattern's size is {least} to {most}, not {size}."),
-        ));
-    };
+    let message = || format!("The pattern's size is {least} to {most}, not {size}.");
+    if fits { Ok(()) } else { Err(Failure::new(Exit::Usage, message())) }
+}
+
+/// Starts the pattern.
+///
+/// # Errors
+/// As [`check_size`].
+pub(super) fn open(request: &Request) -> Result<Run> {
+    let size = request.size.unwrap_or(DEFAULT_SIZE);
+    check_size(size)?;
+    let no_room = || Failure::new(Exit::Usage, format!("The pattern does not fit {size}."));
+    let mut picture = Picture::new(size).ok_or_else(no_room)?;
     let fps = request.fps();
     Ok(Box::new(move |outlet| {
         outlet.state(State::Capturing, format!("Synthetic pattern: {size} at {fps} frames/s."));

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use sealcam_linux::exit::{Exit, Failure, Result};
 
+use super::pattern;
+
 /// The rate where none was asked for, frames per second.
 const DEFAULT_FPS: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 
@@ -48,6 +50,7 @@ impl Request {
             Kind::Camera(_) | Kind::Pattern | Kind::Stdin if self.repeat => {
                 usage("--loop goes with a file or a folder: give one with --source PATH.")
             }
+            Kind::Pattern => self.size.map_or(Ok(()), pattern::check_size),
             _ => Ok(()),
         }
     }
@@ -161,6 +164,7 @@ mod tests {
             repeated("-"),
             repeated("camera"),
             repeated("pattern"),
+            Request { size: Some(Size::new(95, 64)), ..request("pattern") },
         ] {
             assert_eq!(wrong.check().unwrap_err().exit, Exit::Usage, "{wrong:?}");
         }
