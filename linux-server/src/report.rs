@@ -48,14 +48,13 @@ impl Report {
         }
     }
 
-    /// An event in words, if it is to be told.
+    /// An event in words, if it is to be told; `name` knows the cameras.
     pub(crate) fn event(
         &mut self,
         now: Instant,
         event: &Event,
-        cameras: &AuthorizedCameras,
+        name: impl Fn(&Fingerprint) -> String,
     ) -> Option<String> {
-        let name = |camera: &Fingerprint| camera_name(cameras, *camera);
         Some(match event {
             Event::Connected { camera, peer } => format!("Camera {} is connected from {peer}.", name(camera)),
             Event::Disconnected { camera, why } => format!("Camera {} is gone: {}.", name(camera), end(*why)),

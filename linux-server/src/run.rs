@@ -189,7 +189,9 @@ impl Loop<'_> {
     }
 
     fn event(&mut self, now: Instant, event: &Event) {
-        if let Some(line) = self.report.event(now, event, &self.list) {
+        // A camera on stage keeps its name, even when it was struck from the list.
+        let name = |camera: &Fingerprint| self.stage.name(*camera, &self.list).into_owned();
+        if let Some(line) = self.report.event(now, event, name) {
             self.tell(&line);
         }
         self.stage.event(event, &self.list);
