@@ -13,4 +13,10 @@
 mod world;
 
 mod ends;
+mod hostile;
+mod refusals;
+mod restart;
+mod secrecy;
 mod sinks;
+mod stall;
+mod trust;

@@ -2,6 +2,7 @@
 
 mod jpeg;
 mod program;
+mod relay;
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
@@ -19,6 +20,7 @@ use sealcam_linux::clock::Clock;
 pub(crate) use self::jpeg::{Random, jpeg, write_folder};
 use self::program::Log;
 pub(crate) use self::program::Program;
+pub(crate) use self::relay::{Relay, To, socket};
 
 /// However slow the machine, what takes longer than this does not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,9 +83,13 @@ impl House {
 
     /// Lets the camera in, as its owner would.
     pub(crate) fn authorize(&self) {
+        self.authorize_at("display");
+    }
+
+    /// Lets the camera in at the display whose state is in `display`.
+    pub(crate) fn authorize_at(&self, display: &str) {
         let line = self.client(&["identity", "--name", CAMERA]).text();
-        let line = between_quotes(&line);
-        self.server(&["authorize", &line]).text();
+        self.run_server(display, &["authorize", &between_quotes(&line)]).text();
     }
 
     /// Makes the camera trust the display whose state is in `display`, at this address.
@@ -130,6 +136,15 @@ impl House {
         self.trust("display", display.address());
         let camera = self.camera(camera);
         (display, camera)
+    }
+
+    /// Starts a display and a camera that trusts it, with a relay between them.
+    pub(crate) fn relayed(&self, sink: &str, camera: &[&str]) -> (Program, Relay, Program) {
+        let display = self.display(sink);
+        let relay = Relay::to(display.address());
+        self.trust("display", relay.address());
+        let camera = self.camera(camera);
+        (display, relay, camera)
     }
 
     /// Waits until `look` finds something.

@@ -39,7 +39,7 @@ impl Random {
 
 /// A picture that begins with the comment `mark` and is padded with random comments to about `len` bytes.
 pub(crate) fn jpeg(mark: &str, len: usize) -> Vec<u8> {
-    let mut random = Random(mark.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte)));
+    let mut random = Random(mark.bytes().fold(7, |seed, byte| seed.wrapping_mul(31) + u64::from(byte)));
     let (start, rest) = PICTURE.split_at(2);
     let mut bytes = start.to_vec();
     let mut comment = |text: &[u8]| {
