@@ -56,11 +56,11 @@ pub(crate) fn build_for(wish: &Wish) -> Result<Programs> {
     build(command)
 }
 
-/// Builds both, optimised, for this machine as cargo does by itself.
+/// Builds both for this machine as `cargo test` does, so that the two share what they compile.
 pub(crate) fn build_here() -> Result<Programs> {
     need::libclang()?;
     let mut command = process::cargo();
-    command.args(["build", "--release"]);
+    command.arg("build");
     build(command)
 }
 

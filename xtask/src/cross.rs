@@ -17,7 +17,7 @@ const LOADER: &str = "/lib/ld-linux-aarch64.so.1";
 /// Builds both programs for 64-bit ARM and starts each.
 pub(crate) fn cross() -> Result {
     let emulator = emulator()?;
-    let programs = build::build_for(&Wish { target: &AARCH64, static_library: false, release: true })?;
+    let programs = build::build_for(&Wish { target: &AARCH64, static_library: false, release: false })?;
     for (program, name) in [(&programs.client, "sealcam-client"), (&programs.server, "sealcam-server")] {
         let version = process::read(start(emulator, program).arg("--version"))?;
         if !version.starts_with(name) {

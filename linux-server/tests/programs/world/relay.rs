@@ -22,6 +22,9 @@ pub(crate) enum To {
     Camera,
 }
 
+/// What passed, and towards whom.
+type Heard = Vec<(To, Vec<u8>)>;
+
 struct Shared {
     display: SocketAddr,
     /// What the camera takes for the display.
@@ -32,7 +35,7 @@ struct Shared {
     held: AtomicBool,
     ended: AtomicBool,
     /// What passed, while it is wanted.
-    heard: Mutex<Option<Vec<(To, Vec<u8>)>>>,
+    heard: Mutex<Option<Heard>>,
 }
 
 impl Relay {
@@ -85,7 +88,7 @@ impl Relay {
     }
 
     /// What was written down.
-    pub(crate) fn heard(&self) -> Vec<(To, Vec<u8>)> {
+    pub(crate) fn heard(&self) -> Heard {
         lock(&self.shared.heard).take().unwrap_or_default()
     }
 
