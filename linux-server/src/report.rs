@@ -16,11 +16,13 @@ use crate::painter;
 
 const SUMMARY: Duration = Duration::from_secs(10);
 const STRANGERS: Duration = Duration::from_secs(10);
+const REPEAT: Duration = Duration::from_secs(10);
 
 /// Words for events and figures; where they go is the loop's decision.
 pub(crate) struct Report {
     strangers: Limiter,
     crowd: Limiter,
+    drops: Limiter,
     undecodable: Limiter,
     next_summary: Instant,
     last: Option<Figures>,
@@ -41,7 +43,8 @@ impl Report {
         Self {
             strangers: Limiter::new(STRANGERS),
             crowd: Limiter::new(STRANGERS),
-            undecodable: Limiter::new(STRANGERS),
+            drops: Limiter::new(REPEAT),
+            undecodable: Limiter::new(REPEAT),
             next_summary: now + SUMMARY,
             last: None,
             kernel_drops: 0,
@@ -57,6 +60,9 @@ impl Report {
     ) -> Option<String> {
         Some(match event {
             Event::Connected { camera, peer } => format!("Camera {} is connected from {peer}.", name(camera)),
+            Event::Disconnected { camera, why: SessionEnd::Replaced } => {
+                format!("Camera {} begins a new session.", name(camera))
+            }
             Event::Disconnected { camera, why } => format!("Camera {} is gone: {}.", name(camera), end(*why)),
             Event::Moved { camera, to } => format!("Camera {} is now at {to}.", name(camera)),
             Event::CameraState { camera, state } => format!("Camera {}: {}.", name(camera), capture(*state)),
@@ -117,7 +123,7 @@ impl Report {
         if drops <= self.kernel_drops {
             return None;
         }
-        self.crowd.pass(now)?;
+        self.drops.pass(now)?;
         let more = drops - std::mem::replace(&mut self.kernel_drops, drops);
         let advice = advice.unwrap_or("This machine does not keep up with what it receives.");
         Some(format!("The kernel dropped {more} datagrams since the receive buffer was full. {advice}"))

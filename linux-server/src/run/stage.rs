@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sealcam_core::CaptureState;
 use sealcam_core::key::Fingerprint;
-use sealcam_core::output::Event;
+use sealcam_core::output::{Event, SessionEnd};
 use sealcam_linux::trust::AuthorizedCameras;
 
 use crate::report;
@@ -58,12 +58,13 @@ impl Stage {
     pub(crate) fn event(&mut self, event: &Event, list: &AuthorizedCameras) {
         match event {
             Event::Connected { camera, .. } => {
-                // A camera that connected anew keeps its place.
                 if !self.connected.iter().any(|actor| actor.camera == *camera) {
                     let name = report::camera_name(list, *camera);
                     self.connected.push(Actor { camera: *camera, name, source: SourceState::Starting });
                 }
             }
+            // Its new session follows: it keeps its place.
+            Event::Disconnected { why: SessionEnd::Replaced, .. } => return,
             Event::Disconnected { camera, why } => {
                 let name = self.name(*camera, list).into_owned();
                 self.connected.retain(|actor| actor.camera != *camera);
@@ -119,8 +120,6 @@ fn lesson(commands: Vec<String>, fingerprint: Fingerprint) -> Vec<String> {
 mod tests {
     use std::net::SocketAddr;
 
-    use sealcam_core::output::SessionEnd;
-
     use super::*;
 
     const PORCH: Fingerprint = Fingerprint([1; 32]);
@@ -147,6 +146,19 @@ mod tests {
             panic!("all are gone")
         };
         assert!(why.contains("5 s"));
+    }
+
+    #[test]
+    fn camera_that_connects_anew_keeps_its_place() {
+        let list = AuthorizedCameras::default();
+        let mut stage = Stage::new(Vec::new(), PORCH);
+        let replaced = Event::Disconnected { camera: PORCH, why: SessionEnd::Replaced };
+        for event in [connected(PORCH), connected(YARD), replaced, connected(PORCH)] {
+            stage.event(&event, &list);
+        }
+        assert!(stage.shows(PORCH));
+        stage.event(&Event::Disconnected { camera: PORCH, why: SessionEnd::Silent }, &list);
+        assert!(stage.shows(YARD) && !stage.shows(PORCH));
     }
 
     #[test]

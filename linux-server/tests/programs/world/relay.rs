@@ -22,8 +22,8 @@ pub(crate) enum To {
     Camera,
 }
 
-/// What passed, and towards whom.
-type Heard = Vec<(To, Vec<u8>)>;
+/// A datagram that passed.
+pub(crate) type Heard = (To, Vec<u8>);
 
 struct Shared {
     display: SocketAddr,
@@ -35,7 +35,7 @@ struct Shared {
     held: AtomicBool,
     ended: AtomicBool,
     /// What passed, while it is wanted.
-    heard: Mutex<Option<Heard>>,
+    heard: Mutex<Option<Vec<Heard>>>,
 }
 
 impl Relay {
@@ -88,7 +88,7 @@ impl Relay {
     }
 
     /// What was written down.
-    pub(crate) fn heard(&self) -> Heard {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         lock(&self.shared.heard).take().unwrap_or_default()
     }
 
