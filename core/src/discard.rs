@@ -36,7 +36,7 @@ discards! {
     VerifyLimit,
     /// The signature is wrong.
     Signature,
-    /// This camera starts sessions too often.
+    /// This camera starts sessions too often, or its last KEY is still being opened.
     HandshakeLimit,
     /// All places are taken by other cameras.
     NoPlace,

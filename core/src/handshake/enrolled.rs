@@ -120,6 +120,10 @@ impl Enrolled {
         }
     }
 
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(&self.pending, Some(Pending { stage: Stage::Opening(_), .. }))
+    }
+
     pub(super) fn ready_mut(&mut self) -> Option<&mut Ready> {
         match &mut self.pending {
             Some(Pending { stage: Stage::Accepted(ready), .. }) => Some(ready),

@@ -174,7 +174,8 @@ impl Responder {
             return Err(anonymous(Discard::Signature));
         }
         camera.known = Some(neighbourhood(from));
-        if !camera.handshakes.take(now) {
+        // One private operation at a time for each camera: a newer KEY comes again, and finds this one done.
+        if camera.is_opening() || !camera.handshakes.take(now) {
             return Err(anonymous(Discard::HandshakeLimit));
         }
         if matches!(place(&id), Place::Taken) {

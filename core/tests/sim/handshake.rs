@@ -103,6 +103,8 @@ fn a_slow_processor_is_waited_for() {
         world.display.rsa_time = rsa_time;
         let took = world.run_until_live(id, secs(15)).expect("a picture");
         println!("{rsa_time:?} per private operation: {took:?}");
+        assert_eq!(world.display.opened, 1, "no second operation begins beside the first");
+        assert!(took < rsa_time + ms(100));
     }
 }
 

@@ -99,7 +99,7 @@ impl Path {
     fn begin_phase(&mut self, at: Duration, losing: bool, dice: &mut ChaCha20Rng) {
         let mean = if losing { 1.0 } else { (1.0 - self.loss) / self.loss };
         self.losing = losing;
-        self.phase_ends = at + self.burst.mul_f64(-mean * (1.0 - unit(dice)).ln());
+        self.phase_ends = at + self.burst.mul_f64(mean * exponential(dice));
     }
 }
 
@@ -198,6 +198,26 @@ impl Network {
 /// A number from 0 up to 1.
 pub(crate) fn unit(dice: &mut ChaCha20Rng) -> f64 {
     f64::from(dice.next_u32()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Exponentially distributed with mean 1, by comparisons alone (von Neumann 1951): the same on every machine.
+fn exponential(dice: &mut ChaCha20Rng) -> f64 {
+    let mut whole = 0.0;
+    loop {
+        let first = unit(dice);
+        let (mut last, mut odd) = (first, true);
+        loop {
+            let next = unit(dice);
+            if next > last {
+                break;
+            }
+            (last, odd) = (next, !odd);
+        }
+        if odd {
+            return whole + first;
+        }
+        whole += 1.0;
+    }
 }
 
 pub(crate) fn chance(dice: &mut ChaCha20Rng, probability: f64) -> bool {
