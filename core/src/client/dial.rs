@@ -2,7 +2,9 @@
 //! (docs/protocol.md §4 client timers, §11).
 //!
 //! At most two attempts run side by side: the second begins one second after the first one's KEY, so that a COOKIE
-//! that was raced costs one second and not eight. Whichever ACCEPT verifies first wins.
+//! that was raced costs one second and not eight, and is renewed every three seconds, so that a display that was
+//! started anew, and knows no cookie of before, costs three. Whichever ACCEPT verifies first wins. After the first
+//! one's eight seconds both have failed, and a pause follows.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -22,6 +24,7 @@ use crate::wire::accept::{self, Accept};
 use crate::wire::cookie;
 
 const COMPANION_AFTER: Duration = Duration::from_secs(1);
+const RENEWED_AFTER: Duration = Duration::from_secs(3);
 const MIN_BACKOFF: Duration = Duration::from_millis(250);
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// HELLO goes out at least this often in the first minute of silence, and then more rarely.
@@ -204,20 +207,13 @@ impl Dialer {
         Err(Discard::Unexpected)
     }
 
-    /// Ends attempts whose time is over.
+    /// Ends the attempts when the first one's time is over. A companion that still waits for its COOKIE goes on.
     fn give_up(&mut self, now: Instant, rng: &mut impl TryCryptoRng, events: &mut Events) {
-        for place in [&mut self.primary, &mut self.companion] {
-            if place
-                .take_if(|attempt| matches!(attempt, Attempt::Accept(state) if state.is_over(now)))
-                .is_some()
-            {
-                events.push(Event::NotAccepted);
-            }
-        }
-        if self.primary.is_none() && (self.companion.is_some() || self.companion_used) {
-            self.primary = self.companion.take();
-            // A companion that has sent its KEY ends the pair: a third attempt would begin without a pause.
-            self.companion_used = matches!(self.primary, Some(Attempt::Accept(_)));
+        let over = |attempt: &mut Attempt| matches!(attempt, Attempt::Accept(state) if state.is_over(now));
+        if self.primary.take_if(over).is_some() {
+            events.push(Event::NotAccepted);
+            self.primary = self.companion.take().filter(|attempt| matches!(attempt, Attempt::Cookie(_)));
+            self.companion_used = false;
             if self.primary.is_none() {
                 self.start_after_backoff(now, rng);
             }
@@ -255,10 +251,15 @@ impl Dialer {
         self.tell_silence_at = self.tell_silence_at.or(Some(now + SILENCE));
     }
 
-    /// When a second attempt begins beside the first.
+    /// When a second attempt begins beside the first, or anew.
     fn companion_at(&self) -> Option<Instant> {
-        match &self.primary {
-            Some(Attempt::Accept(state)) if !self.companion_used => Some(state.keyed_at() + COMPANION_AFTER),
+        match (&self.primary, &self.companion) {
+            (Some(Attempt::Accept(_)), Some(Attempt::Accept(state))) => {
+                Some(state.keyed_at() + RENEWED_AFTER)
+            }
+            (Some(Attempt::Accept(state)), None) if !self.companion_used => {
+                Some(state.keyed_at() + COMPANION_AFTER)
+            }
             _ => None,
         }
     }

@@ -105,3 +105,23 @@ fn a_camera_that_trusts_another_display_from_now_on_leaves_the_old_one() {
     world.poll();
     world.run_until_live(id, secs(2)).expect("back to the first one");
 }
+
+#[test]
+fn a_display_that_restarts_between_cookie_and_key_again_and_again_is_back_within_five_seconds() {
+    for times in 1..=5 {
+        let mut world = World::new(seed(25));
+        let id = world.add(Pem::Camera);
+        world.stream(id, 30, 1000..=5000);
+        for _ in 0..times {
+            let answered = world.count(Who::Camera(id), |event| *event == Event::DisplayAnswered);
+            let again = |world: &World| {
+                world.count(Who::Camera(id), |event| *event == Event::DisplayAnswered) > answered
+            };
+            world.run_until(secs(10), again).expect("a cookie");
+            // KEY is on its way: the display that it reaches knows nothing of its cookie.
+            world.restart_display();
+        }
+        let took = world.run_until_live(id, secs(5)).expect("back within 5 s");
+        println!("{times} restarts: back after {took:?}");
+    }
+}
