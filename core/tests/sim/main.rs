@@ -19,6 +19,7 @@ mod chaos;
 mod closing;
 mod frames;
 mod handshake;
+mod link_table;
 mod pacing;
 mod packets;
 mod randomness;
