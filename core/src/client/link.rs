@@ -371,3 +371,6 @@ impl Link {
 /// The shortest buffer that `poll` can work with.
 pub(crate) const MIN_BUFFER: usize = crate::wire::hello::LEN;
 const _: () = assert!(close::LEN < MIN_BUFFER);
+
+#[cfg(all(test, feature = "rsa"))]
+mod tests;
