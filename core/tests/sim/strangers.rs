@@ -240,7 +240,9 @@ fn forged_signatures_cost_the_named_camera_and_the_others_nothing() {
     let mut forgeries = 0;
     for round in 0..10 {
         if round == 3 {
-            ids.map(|id| world.restart_camera(id));
+            for id in ids {
+                world.restart_camera(id);
+            }
         }
         let cookie = cookie(&mut world, &display, stranger(), &random);
         for _ in 0..100 {

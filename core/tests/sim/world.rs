@@ -79,7 +79,6 @@ pub(crate) struct Shown {
     pub(crate) camera: usize,
     /// Counts the frames that this camera handed over, sessions and restarts apart.
     pub(crate) number: u64,
-    pub(crate) frame_id: u32,
     pub(crate) len: usize,
     /// How old it was, and how old the display believed it to be.
     pub(crate) age: Duration,
@@ -366,8 +365,8 @@ impl<const SEATS: usize> World<SEATS> {
         let (number, sent_at) = camera.recognise(&frame);
         let age = *now - sent_at;
         let believed_age = here.since(frame.captured_at);
-        let (frame_id, len) = (frame.frame_id, frame.jpeg.len());
-        let one = Shown { at: *now, camera: camera.id, number, frame_id, len, age, believed_age };
+        let len = frame.jpeg.len();
+        let one = Shown { at: *now, camera: camera.id, number, len, age, believed_age };
         let before = shown.iter().rev().find(|shown| shown.camera == one.camera);
         assert!(before.is_none_or(|before| before.number < number), "{one:?} came after {before:?}");
         shown.push(one);

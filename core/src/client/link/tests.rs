@@ -17,8 +17,10 @@ use crate::config::{ClientConfig, ServerConfig};
 use crate::output::{Output, Transmit};
 use crate::rsa::{PrivateKey, SoftwareCameraKey, SoftwareDisplayKey, SoftwareRsa};
 use crate::server::Server;
+use crate::session::rekey::Initiator;
 use crate::time::Stamp;
 use crate::wire::chunk::FrameShape;
+use crate::wire::kex::Half;
 use crate::wire::kex::{HALF_LEN, INIT_LEN};
 
 const CAPACITY: u32 = 8 * 1152;

@@ -18,12 +18,7 @@ pub(crate) const KEY_LEN: usize = 932;
 pub(crate) const ACCEPT_LEN: usize = 108;
 
 /// Offsets of KEY (§3.3).
-pub(crate) const KEY_VERSION: usize = 1;
-pub(crate) const KEY_OFFERED: usize = 36;
-pub(crate) const KEY_COOKIE: usize = 44;
-pub(crate) const KEY_SHARE: usize = 80;
 pub(crate) const KEY_CIPHERTEXT: usize = 112;
-pub(crate) const KEY_CAMERA: usize = 500;
 pub(crate) const KEY_AUTH: usize = 532;
 
 pub(crate) const ONLY_VERSION_1: [u8; 8] = [1, 1, 0, 0, 0, 0, 0, 0];
