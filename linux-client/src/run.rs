@@ -41,6 +41,8 @@ const SLOTS: usize = 4;
 const SEND_BUFFER: usize = 1 << 16;
 /// What comes back is small: feedback and control.
 const RECEIVE_BUFFER: usize = 1 << 18;
+/// A name that could not be looked up is tried again so soon: at a device's start the network often comes later.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -129,7 +131,8 @@ impl Loop<'_> {
                 self.report.total(self.link.stats(), self.source.stats());
                 return self.outcome;
             }
-            let deadline = [core, Some(self.watch.next_look()), Some(self.report.next())];
+            let deadline =
+                [core, Some(self.watch.next_look()), Some(self.report.next()), self.addresses.look_again];
             let deadline = deadline.into_iter().flatten().min();
             let fds = [Some(self.socket.as_fd()), Some(frame_ready.as_fd()), Some(self.resolver.as_fd())];
             let ready = waiter.wait(fds, deadline).map_err(broken)?;
@@ -145,6 +148,9 @@ impl Loop<'_> {
             }
             if resolved {
                 self.take_addresses();
+            }
+            if self.addresses.is_due(Clock.now()) {
+                self.look_up();
             }
             self.take_frame();
             self.take_display();
@@ -249,7 +255,7 @@ impl Loop<'_> {
                     self.addresses.known(addresses);
                     self.dial();
                 }
-                Err(failure) => self.addresses.failed(&failure),
+                Err(failure) => self.addresses.failed(Clock.now(), &failure),
             }
         }
     }
@@ -290,6 +296,8 @@ struct Addresses {
     at: usize,
     /// The last failed look-up, so that it is told once.
     failure: Option<String>,
+    /// When to look the name up again, after a failure.
+    look_again: Option<Instant>,
 }
 
 impl Addresses {
@@ -300,13 +308,20 @@ impl Addresses {
             self.at = self.known.iter().position(|address| Some(*address) == current).unwrap_or(0);
         }
         self.failure = None;
+        self.look_again = None;
     }
 
-    fn failed(&mut self, failure: &Failure) {
+    fn failed(&mut self, now: Instant, failure: &Failure) {
+        self.look_again = Some(now + LOOK_AGAIN);
         if self.failure.as_deref() != Some(&failure.message) {
             log::say(format_args!("{failure} Trying on."));
             self.failure = Some(failure.message.clone());
         }
+    }
+
+    /// Whether the name should be looked up again now; says so once.
+    fn is_due(&mut self, now: Instant) -> bool {
+        self.look_again.take_if(|at| *at <= now).is_some()
     }
 
     fn next(&mut self) {
@@ -351,4 +366,43 @@ fn no_display(state: &State, modulus: Modulus) -> Failure {
 
 fn broken(error: std::io::Error) -> Failure {
     Failure::new(Exit::Other, format!("The program's loop cannot go on: {error}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 5000);
+    const TWO: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)), 5000);
+
+    #[test]
+    fn failed_look_up_is_repeated_until_the_name_is_known() {
+        let mut addresses = Addresses::default();
+        let mut now = Instant::ZERO;
+        for _ in 0..3 {
+            addresses.failed(now, &Failure::new(Exit::Network, "No such name."));
+            assert!(!addresses.is_due(now));
+            now += LOOK_AGAIN;
+            assert!(addresses.is_due(now) && !addresses.is_due(now), "asked for once");
+        }
+        addresses.failed(now, &Failure::new(Exit::Network, "No such name."));
+        addresses.known(vec![ONE]);
+        assert!(addresses.current() == Some(ONE) && !addresses.is_due(now + LOOK_AGAIN));
+    }
+
+    #[test]
+    fn addresses_take_turns_and_a_new_list_keeps_the_one_in_use() {
+        let mut addresses = Addresses::default();
+        addresses.next();
+        assert_eq!(addresses.current(), None);
+        addresses.known(vec![ONE, TWO]);
+        addresses.next();
+        assert_eq!(addresses.current(), Some(TWO));
+        addresses.known(vec![TWO]);
+        assert_eq!(addresses.current(), Some(TWO));
+        addresses.known(vec![ONE]);
+        assert_eq!(addresses.current(), Some(ONE));
+    }
 }
