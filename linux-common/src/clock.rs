@@ -1,12 +1,18 @@
-//! The clock: CLOCK_MONOTONIC as the core's [`Instant`], and nothing else.
+//! The clock: CLOCK_MONOTONIC as the core's [`Instant`], and the time of day for people to read.
 //!
 //! This is the only file of the project that reads the time. Microseconds count from the start of the machine, so
 //! that a timestamp which a driver took on CLOCK_MONOTONIC (V4L2's) is an `Instant` without any offset.
-//! Wall-clock time is not read at all: a small device may start in 1970, and the journal stamps log lines itself.
+//! Nothing is ever decided by the time of day: a small device may start in 1970, and the journal stamps log lines
+//! itself.
+
+use std::time::Duration;
 
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 use sealcam_core::time::Instant;
+
+/// UTC's days have no others: the kernel repeats or smears a leap second.
+const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// The machine's monotonic clock; all copies agree, in every thread and process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +25,14 @@ impl Clock {
         // Linux always has CLOCK_MONOTONIC, so the call cannot fail; the core takes any time without harm.
         clock_gettime(ClockId::CLOCK_MONOTONIC)
             .map_or(Instant::ZERO, |time| instant(0, time.num_microseconds()))
+    }
+
+    /// The time since the last midnight in UTC, as this machine believes it to be. It may jump: show it to people, and
+    /// decide nothing by it.
+    #[must_use]
+    pub fn time_of_day(self) -> Duration {
+        let since_1970 = clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default();
+        Duration::new(since_1970.as_secs() % SECONDS_OF_A_DAY, since_1970.subsec_nanos())
     }
 
     /// A driver's CLOCK_MONOTONIC timestamp (`v4l2_buffer.timestamp` where the buffer's flags say
@@ -46,6 +60,11 @@ mod tests {
             assert!(now >= last);
             last = now;
         }
+    }
+
+    #[test]
+    fn time_of_day_is_within_the_day() {
+        assert!(Clock.time_of_day() < Duration::from_secs(SECONDS_OF_A_DAY));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A synthetic moving picture, so that anyone can try the link without a camera.
 //!
-//! Colour bars, a ball that moves, the number of the frame, and the time since the pattern began; encoded as it
-//! goes, like a webcam's pictures: baseline, 4:2:0.
+//! Colour bars, a ball that moves, the number of the frame, and the time of day in UTC; encoded as it goes, like a
+//! webcam's pictures: baseline, 4:2:0.
 
 mod font;
 mod picture;
@@ -72,7 +72,7 @@ fn run(picture: &mut Picture, fps: NonZeroU32, outlet: &mut Outlet) -> std::io::
     loop {
         let Some(missed) = outlet.wait_for_slot(&mut pace)? else { return Ok(()) };
         let now = Clock.now();
-        picture.draw(number, now.since(start));
+        picture.draw(number, now.since(start), Clock.time_of_day());
         outlet.fill(now, |jpeg| encode(picture, jpeg));
         number += 1;
         let verdict = trial.as_mut().and_then(|trial| trial.frame(Clock.now(), missed));
@@ -135,7 +135,8 @@ mod tests {
 
     fn encoded(size: Size, number: u64, elapsed_ms: u64) -> Vec<u8> {
         let mut picture = Picture::new(size).unwrap();
-        picture.draw(number, Duration::from_millis(elapsed_ms));
+        let elapsed = Duration::from_millis(elapsed_ms);
+        picture.draw(number, elapsed, elapsed);
         let mut jpeg = Vec::new();
         encode(&picture, &mut jpeg).unwrap();
         jpeg

@@ -4,7 +4,7 @@
 //!  ┌──────────────────────────┐
 //!  │ colour bars, 75 %     o  │  the ball goes to and fro over them
 //!  ├──────────────────────────┤
-//!  │ 00:00:12.345             │  time since the pattern began
+//!  │ 17:20:12.345 UTC         │  the time of day: beside a clock, a photograph shows the latency
 //!  │ FRAME 370                │  counted from 0
 //!  └──────────────────────────┘
 //! ```
@@ -23,8 +23,8 @@ type Colour = [u8; 3];
 const BLACK: Colour = [0, 128, 128];
 const WHITE: Colour = [255, 128, 128];
 
-/// Letters a line has room for: the time has 12.
-const COLUMNS: usize = 14;
+/// Letters a line has room for: those of the time.
+const COLUMNS: usize = 16;
 
 /// Dots that a letter takes, with the gaps around it.
 const CELL: (usize, usize) = (font::WIDTH + 1, font::HEIGHT + 2);
@@ -70,12 +70,12 @@ impl Picture {
         Some(Self { width, height, planes, bars, text_top, dot, ball, lines: [Vec::new(), Vec::new()] })
     }
 
-    /// Draws frame `number`, `elapsed` after the first.
-    pub(super) fn draw(&mut self, number: u64, elapsed: Duration) {
+    /// Draws frame `number`, `elapsed` after the first, at this time since midnight.
+    pub(super) fn draw(&mut self, number: u64, elapsed: Duration, time_of_day: Duration) {
         self.restore_bars();
         self.move_ball(elapsed);
         self.paint_ball();
-        self.write(0, clock_text(elapsed).into_bytes());
+        self.write(0, clock_text(time_of_day).into_bytes());
         self.write(1, format!("FRAME {number}").into_bytes());
     }
 
@@ -187,9 +187,9 @@ fn circle_inset(row: usize, side: usize) -> usize {
     (side - half_width) / 2
 }
 
-fn clock_text(elapsed: Duration) -> String {
-    let (seconds, millis) = (elapsed.as_secs(), elapsed.subsec_millis());
-    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600 % 100, seconds / 60 % 60, seconds % 60)
+fn clock_text(time_of_day: Duration) -> String {
+    let (seconds, millis) = (time_of_day.as_secs(), time_of_day.subsec_millis());
+    format!("{:02}:{:02}:{:02}.{millis:03} UTC", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]
@@ -204,20 +204,20 @@ mod tests {
     fn redrawing_what_moved_gives_the_same_as_drawing_anew() {
         let mut moving = picture(320, 240);
         for n in 0..200 {
-            moving.draw(n, Duration::from_millis(n * 173));
+            moving.draw(n, Duration::from_millis(n * 173), Duration::from_millis(n * 311));
         }
         let mut anew = picture(320, 240);
-        anew.draw(199, Duration::from_millis(199 * 173));
+        anew.draw(199, Duration::from_millis(199 * 173), Duration::from_millis(199 * 311));
         assert!(moving.planes == anew.planes);
     }
 
     #[test]
     fn every_frame_looks_different() {
         let mut picture = picture(96, 64);
-        picture.draw(0, Duration::ZERO);
+        picture.draw(0, Duration::ZERO, Duration::ZERO);
         for n in 1..100 {
             let before = picture.planes[0].clone();
-            picture.draw(n, Duration::from_millis(n));
+            picture.draw(n, Duration::from_millis(n), Duration::from_millis(n));
             assert!(picture.planes[0] != before, "frame {n}");
         }
     }
@@ -227,7 +227,7 @@ mod tests {
         for (width, height) in [(96, 64), (97, 65), (640, 480), (4096, 64), (96, 4096), (1, 40), (333, 251)] {
             let mut picture = picture(width, height);
             for (number, elapsed) in [(0, 0), (u64::MAX, 3_599_999), (7, u64::MAX / 2)] {
-                picture.draw(number, Duration::from_millis(elapsed));
+                picture.draw(number, Duration::from_millis(elapsed), Duration::from_millis(elapsed));
             }
         }
         assert!(Picture::new(Size::new(640, 18)).is_none());
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn time_is_shown_in_hours_minutes_seconds_and_thousandths() {
-        assert_eq!(clock_text(Duration::from_millis(3_723_004)), "01:02:03.004");
+        assert_eq!(clock_text(Duration::from_millis(3_723_004)), "01:02:03.004 UTC");
     }
 
     #[test]
