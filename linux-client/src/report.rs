@@ -129,7 +129,7 @@ impl Report {
         let mbit = (link.bytes_out - before.bytes_out) as f64 * 8e-6 / seconds;
         let replaced = link.frames_dropped - before.frames_dropped;
         log::say(format_args!(
-            "sent {fps:.1} fps, {mbit:.2} Mbit/s; source {:.1} fps; {replaced} frames not sent; {} skipped in \
+            "sent {fps:.1} fps, {mbit:.2} Mbit/s; source {:.1} fps; {replaced} frames not sent; {} not usable in \
              all; round trip {:.1} ms",
             source.fps,
             source.skipped.total(),
@@ -139,12 +139,14 @@ impl Report {
 
     /// Tells what was done in all, at the end.
     pub(crate) fn total(&self, link: Stats, source: source::Stats) {
+        let taken = link.frames + link.frames_dropped + source.replaced;
         log::say(format_args!(
-            "sent: {} frames; {} not sent; {} captured, {} of them replaced by newer ones, {} skipped",
+            "sent: {} frames of {} captured; {} let go while no display took them, {} replaced by newer ones; {} not \
+             usable",
             link.frames,
-            link.frames_dropped,
             source.captured,
-            source.replaced,
+            source.captured.saturating_sub(taken),
+            source.replaced + link.frames_dropped,
             source.skipped.total()
         ));
     }

@@ -123,7 +123,7 @@ struct Loop<'b> {
 impl Loop<'_> {
     fn run(mut self, waiter: &Waiter, frame_ready: &Waker) -> Result<()> {
         let place = self.place.as_ref().unwrap_or(&self.display.place);
-        log::say(format_args!("Looking for the display {} at {place}.", self.display.fingerprint));
+        log::say(format_args!("Looking for the display at {place}; its key: {}", self.display.fingerprint));
         self.look_up();
         loop {
             let core = self.flush();

@@ -95,8 +95,8 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         buf: vec![0; SEND_BUFFER],
         closing: None,
     };
-    display.enrol(list, now);
     display.greet(modulus.fingerprint());
+    display.enrol(list, now);
     display.run(&waiter, &wakers)
 }
 
@@ -225,11 +225,23 @@ impl Loop<'_> {
             let _enrolled = self.link.enrol(&camera.modulus);
         }
         self.list = list;
-        let count = self.list.cameras().count();
-        self.tell(&format!("{count} camera{} may connect.", if count == 1 { "" } else { "s" }));
+        self.tell_list();
     }
 
-    /// Says where it listens and how to connect a camera, in the log and on the screen.
+    /// Says who may connect; if nobody may, how that is changed.
+    fn tell_list(&self) {
+        let names: Vec<&str> = self.list.cameras().map(|camera| camera.name.as_str()).collect();
+        if !names.is_empty() {
+            self.tell(&format!("Cameras that may connect: {}.", names.join(", ")));
+            return;
+        }
+        self.tell("No camera may connect yet. To let one in, once:");
+        for line in self.stage.how_to_connect() {
+            self.tell(&format!("  {line}"));
+        }
+    }
+
+    /// Says where it listens, where it shows and what its key is.
     fn greet(&mut self, fingerprint: Fingerprint) {
         let buffer = self.socket.receive_buffer();
         self.tell(&format!(
@@ -240,13 +252,11 @@ impl Loop<'_> {
         if let Some(advice) = buffer.advice() {
             self.tell(&advice);
         }
-        self.tell(&format!("This display's key is {fingerprint}. Shown on {}.", self.painter.sink_name()));
+        self.tell(&format!("This display's key: {fingerprint}"));
+        self.tell(&format!("Pictures go to {}.", self.painter.sink_name()));
         let warnings = self.painter.warnings().to_vec();
         for warning in warnings {
             self.tell(&warning);
-        }
-        for line in self.stage.how_to_connect() {
-            self.tell(&line);
         }
         if let Some(situation) = self.stage.situation() {
             self.painter.status(situation);

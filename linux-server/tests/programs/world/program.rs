@@ -52,7 +52,11 @@ impl Program {
             let mut buf = vec![0; 1 << 16];
             while let Ok(len @ 1..) = written.read(&mut buf) {
                 their_output.add(|bytes: &mut Vec<u8>| bytes.extend(&buf[..len]));
+                if their_output.lock().1 {
+                    break;
+                }
             }
+            drop(written);
             their_output.end();
         });
         Self { scene: Arc::clone(scene), child, log, output }
@@ -72,7 +76,7 @@ impl Program {
     pub(crate) fn address(&self) -> SocketAddr {
         let line = self.line("Listening on ");
         let words = line.split("Listening on ").nth(1).unwrap();
-        words.split(' ').next().unwrap().trim_end_matches('.').parse().unwrap()
+        words.split([',', ' ']).next().unwrap().parse().unwrap()
     }
 
     /// How many lines it has said.
@@ -103,6 +107,11 @@ impl Program {
         let name = &self.log.name;
         let found = self.output.wait(look);
         found.unwrap_or_else(|| self.scene.fail(&format!("{name} did not write {what} in {PATIENCE:?}")))
+    }
+
+    /// Closes the other end of its standard output, at the next byte that it writes there.
+    pub(crate) fn stop_reading(&self) {
+        self.output.end();
     }
 
     /// Sends it a signal.
