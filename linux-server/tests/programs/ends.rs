@@ -50,3 +50,46 @@ fn display_that_is_asked_to_end_says_so_to_the_camera() {
         camera.stop();
     }
 }
+
+#[test]
+fn programs_that_nobody_answers_end_well() {
+    let house = House::new();
+    let display = house.display("-");
+    house.trust("display", "127.0.0.1:9".parse().unwrap());
+    let camera = house.camera(&["--source", "pattern"]);
+    camera.line("Looking for the display");
+    let (log, output) = camera.stop();
+    assert!(log.contains("sent: 0 frames") && output.is_empty(), "{log}");
+    let (log, output) = display.stop();
+    assert!(log.contains("shown: 0 frames") && output.is_empty(), "{log}");
+}
+
+#[test]
+fn reader_of_standard_output_that_goes_away_ends_the_display() {
+    let house = House::new();
+    let (mut display, camera) = house.stream("-", &["--source", "pattern"]);
+    display.output("a picture", |bytes| (!bytes.is_empty()).then_some(()));
+    display.stop_reading();
+    assert_eq!(display.exit(), 0, "{}", display.log());
+    assert!(display.log().contains("the program that read standard output has ended"), "{}", display.log());
+    camera.line("Disconnected");
+    camera.stop();
+}
+
+#[test]
+fn display_that_was_stopped_and_goes_on_is_connected_anew() {
+    let house = House::new();
+    let (display, camera) = house.stream("-", &["--source", "pattern", "--fps", "10"]);
+    display.output("a picture", |bytes| (!bytes.is_empty()).then_some(()));
+    display.signal(Signal::SIGSTOP);
+    camera.line("nothing has come from it for 5 s");
+    let mark = display.mark();
+    display.signal(Signal::SIGCONT);
+    let since = Clock.now();
+    display.line_after(mark, "is connected");
+    let before = display.output("something", |bytes| Some(bytes.len()));
+    display.output("new pictures", |bytes| (bytes.len() > before + 100_000).then_some(()));
+    tell_time("from going on to new pictures", since);
+    camera.stop();
+    display.stop();
+}
