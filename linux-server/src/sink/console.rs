@@ -3,6 +3,9 @@
 //! In graphics mode the kernel neither draws text nor a cursor, nor blanks the screen. Only whoever has the console
 //! as controlling terminal, or CAP_SYS_TTY_CONFIG, may switch it. When the program is killed the mode stays; the
 //! next start switches it again and gives it back at its end.
+//!
+//! The kernel draws its text again when it is switched back, and only then: where it could not be switched, or where
+//! there is no console at all, whoever painted has to take the picture off the screen.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -29,13 +32,14 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Takes the console that is on the screen, as far as that is allowed.
-    pub(super) fn take() -> Self {
+    /// Takes the console that is on the screen, as far as that is allowed. `wipe` takes the picture off the screen;
+    /// it is done before the console is given back, by whatever ends the program.
+    pub(super) fn take(wipe: impl Fn() + Send + Sync + 'static) -> Self {
         let mut refusal = None;
         for path in candidates() {
             match open(&path) {
                 Ok(tty) => match sys::console_mode(tty.as_fd()) {
-                    Ok(mode) => return Self::take_over(Arc::new(tty), mode),
+                    Ok(mode) => return Self::take_over(Arc::new(tty), mode, wipe),
                     // A terminal that is no virtual console: an ssh login, a serial line.
                     Err(_) => continue,
                 },
@@ -45,7 +49,7 @@ impl Console {
         }
         // Without any virtual console nothing can draw over the picture.
         let warning = refusal.filter(|_| Path::new("/dev/tty0").exists()).map(|why| refused(&why));
-        Self { quiet: warning.is_none(), warning, guard: None }
+        Self { quiet: warning.is_none(), warning, guard: Some(restore::on_exit(wipe)) }
     }
 
     /// Whether nothing else draws on the screen, so that what was painted stays.
@@ -63,7 +67,7 @@ impl Console {
         self.guard.as_ref().map(|guard| guard.hold().ok_or_else(SinkEnd::given_back)).transpose()
     }
 
-    fn take_over(tty: Arc<File>, mode: ConsoleMode) -> Self {
+    fn take_over(tty: Arc<File>, mode: ConsoleMode, wipe: impl Fn() + Send + Sync + 'static) -> Self {
         if mode == ConsoleMode::Graphics && sys::is_held_by_a_program(tty.as_fd()).unwrap_or(false) {
             return Self { quiet: false, warning: Some(DESKTOP.to_owned()), guard: None };
         }
@@ -72,6 +76,7 @@ impl Console {
             Ok(()) => {
                 // Text even where it was graphics before: no program holds it, so one was killed here.
                 let guard = restore::on_exit(move || {
+                    wipe();
                     // On the way out nothing is left to be done about a failure.
                     let _ = sys::set_console_mode(back.as_fd(), ConsoleMode::Text);
                 });
@@ -80,7 +85,10 @@ impl Console {
             Err(error) => {
                 // The cursor at least can be hidden by anyone who may write there; if not, it blinks.
                 let _ = (&*tty).write_all(HIDE_CURSOR);
-                let guard = restore::on_exit(move || drop((&*back).write_all(SHOW_CURSOR)));
+                let guard = restore::on_exit(move || {
+                    wipe();
+                    let _ = (&*back).write_all(SHOW_CURSOR);
+                });
                 let why = format!("KDSETMODE: {}", error.desc());
                 Self { quiet: false, warning: Some(refused(&why)), guard: Some(guard) }
             }

@@ -3,10 +3,11 @@
 //! The crate `framebuffer` opens, asks and maps; everything else is done here. Whole rows are copied from memory, so
 //! that no half-composed picture is ever on the screen, and never beyond the mapping, whatever the device claims.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const PACKED_PIXELS: u32 = 0;
 const COLOURS: [u32; 2] = [2, 4];
 /// How often a still picture is painted again where the console can write over it.
 const AGAINST_CONSOLE: Duration = Duration::from_secs(1);
+/// `FB_ACTIVATE_FORCE` of linux/fb.h: a mode is set although it is the present one.
+const ACTIVATE_FORCE: u32 = 128;
 /// The longest side that is believed.
 const SIDE_LIMIT: u32 = 1 << 15;
 
@@ -60,7 +63,10 @@ pub(super) fn open(path: &Path) -> Result<Sink> {
     }
     // Not every driver can blank, and one that cannot has nothing to wake.
     let _ = sys::unblank(device.device.as_fd());
-    let console = Console::take();
+    let back = device.device.try_clone().map_err(|error| cannot(advice(&error)))?;
+    let mode = VarScreeninfo { activate: ACTIVATE_FORCE, ..var.clone() };
+    let len = device.frame.len();
+    let console = Console::take(move || wipe(&back, len, &mode));
     let name = format!(
         "{} ({}x{}, {} bits per pixel)",
         path.display(),
@@ -122,6 +128,15 @@ fn copy(
             place.copy_from_slice(row);
         }
     }
+}
+
+/// Takes the picture off the screen, so that nobody takes it for a live one once the program has ended.
+fn wipe(device: &File, len: usize, mode: &VarScreeninfo) {
+    // On the way out nothing is left to be done about a failure. The device is written, not the mapping, which may
+    // be in use or gone by then.
+    let _ = device.write_all_at(&vec![0; len], 0);
+    // Setting the mode that is set already makes a console in text mode draw its text again.
+    let _ = Framebuffer::put_var_screeninfo(device, mode);
 }
 
 /// Where the visible rows lie in the mapping.
@@ -207,6 +222,7 @@ fn advice(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::tests::TestDir;
     use super::*;
 
     fn infos(xres: u32, yres: u32, depth: u32, line_length: u32) -> (VarScreeninfo, FixScreeninfo) {
@@ -261,6 +277,16 @@ mod tests {
         let mut memory = [0xEE; 30];
         copy(&canvas, Rect::whole(canvas.size()), &layout, &geometry, &mut [0; 16], &mut memory);
         assert!(memory[..16].iter().all(|&byte| byte == 0) && memory[16..].iter().all(|&byte| byte == 0xEE));
+    }
+
+    #[test]
+    fn nothing_of_the_picture_is_left_at_the_end() {
+        let dir = TestDir::new("wipe");
+        let path = dir.path().join("fb");
+        std::fs::write(&path, [0xEE; 60]).unwrap();
+        let device = OpenOptions::new().write(true).open(&path).unwrap();
+        wipe(&device, 60, &infos(4, 3, 32, 20).0);
+        assert_eq!(std::fs::read(&path).unwrap(), [0; 60]);
     }
 
     #[test]
