@@ -128,4 +128,5 @@ fn refused(why: &str) -> String {
 
 const DESKTOP: &str = "A desktop (X or Wayland) holds this screen, so the picture on the framebuffer cannot be \
     seen. Start this program inside the desktop with --sink window, or end the desktop first (on systemd: \
-    sudo systemctl isolate multi-user.target).";
+    sudo systemctl isolate multi-user.target). If it crashed, the console is still marked as held: switch to another \
+    and back (sudo chvt 2; sudo chvt 1) and start again.";

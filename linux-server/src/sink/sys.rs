@@ -67,7 +67,8 @@ pub(super) fn set_console_mode(tty: BorrowedFd<'_>, mode: ConsoleMode) -> Result
 }
 
 /// Whether a program takes part in switching away from this console, as X, Wayland compositors and logind do.
-/// The kernel forgets that when the program dies, unlike the console mode.
+/// When such a program dies, the kernel notices only at the next switch to another console, and then makes both the
+/// console's own again.
 pub(super) fn is_held_by_a_program(tty: BorrowedFd<'_>) -> Result<bool> {
     let mut mode = VtMode::default();
     // SAFETY: VT_GETMODE writes one struct vt_mode (linux/vt.h), which `VtMode` mirrors field by field.
