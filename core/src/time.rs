@@ -1,7 +1,7 @@
 //! A point in time as the core knows it: microseconds from an arbitrary start.
 //!
 //! The core reads no clock. Every call is told what time it is, so a test decides how fast time goes.
-//! This file does not compare the 32-bit timestamps of the wire; [`Stamp`] does that.
+//! This file does not compare the 32-bit timestamps of the wire; `Stamp` does that.
 
 use core::ops::{Add, AddAssign};
 use core::time::Duration;

@@ -372,5 +372,6 @@ impl Link {
 pub(crate) const MIN_BUFFER: usize = crate::wire::hello::LEN;
 const _: () = assert!(close::LEN < MIN_BUFFER);
 
-#[cfg(all(test, feature = "rsa"))]
+#[cfg(test)]
+#[cfg(feature = "rsa")]
 mod tests;
