@@ -54,7 +54,7 @@ pub(crate) struct Args {
 /// How to listen and where to show.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The address and UDP port to listen on [default: [::]:5000, IPv4 too]
+    /// The address and UDP port to listen on (default: port 5000 of all addresses, IPv6 and IPv4)
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
     pub(crate) listen: Option<SocketAddr>,
 

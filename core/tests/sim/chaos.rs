@@ -85,7 +85,7 @@ fn round(seed: u64) -> Result<Duration, String> {
         let jitter = ms(u64::from(world.dice.next_u32() % 20));
         let loss = f64::from(world.dice.next_u32() % 6) / 100.0;
         let (burst, in_order) =
-            (ms(u64::from(world.dice.next_u32() % 3) * 15), world.dice.next_u32() % 2 == 0);
+            (ms(u64::from(world.dice.next_u32() % 3) * 15), world.dice.next_u32().is_multiple_of(2));
         for path in world.paths(id) {
             (path.delay, path.jitter, path.loss, path.burst) = (delay, jitter, loss, burst);
             (path.in_order, path.duplicate) = (in_order, 0.02);

@@ -86,6 +86,7 @@ pub(crate) struct Shown {
 }
 
 /// What happens at a point in time.
+#[allow(clippy::large_enum_variant, reason = "there are two of them in a test")]
 enum Happening {
     Datagram { heading: Heading, from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
     Opened { instance: u32, opened: Opened },
