@@ -14,7 +14,8 @@ use crate::toolchain::{AARCH64, THUMBV7EM, Toolchain};
 /// Where the ARM system's loader lies, without which no dynamically linked program of its starts.
 const LOADER: &str = "/lib/ld-linux-aarch64.so.1";
 
-/// Builds both programs for 64-bit ARM and starts each.
+/// Builds both programs for 64-bit ARM and starts each. Not optimised: so the dependencies are compiled once for this
+/// and for [`emulated`], and optimising proves nothing more.
 pub(crate) fn cross() -> Result {
     let emulator = emulator()?;
     let programs = build::build_for(&Wish { target: &AARCH64, static_library: false, release: false })?;
