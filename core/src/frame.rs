@@ -17,4 +17,6 @@ mod random;
 pub(crate) mod split;
 
 pub use join::join_store_len;
+#[cfg(test)]
+pub(crate) use random::{XorShift, setting};
 pub use split::{SendError, Sent};

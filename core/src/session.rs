@@ -51,7 +51,7 @@ pub(crate) enum SealError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opened<'a> {
     pub(crate) epoch: u64,
-    /// Its counter is the highest of its epoch so far.
+    /// Its counter is the highest so far, in the newest epoch: an older epoch's packet was delayed.
     pub(crate) newest: bool,
     /// It is the first packet of a new epoch.
     pub(crate) epoch_began: bool,
@@ -343,3 +343,6 @@ impl Incoming {
 fn kid(number: u64) -> u8 {
     u8::try_from(number % 8).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;
