@@ -251,6 +251,8 @@ impl Link {
                 if self.candidate.take_if(|candidate| candidate.is_proven_by(from, token)).is_some() {
                     self.to = from;
                     self.rtt = Rtt::default();
+                    // The fastest packet of the old path would make all of the new one look queued.
+                    self.offset = ClockOffset::default();
                     around.events.push(Event::Moved { camera: self.camera, to: from });
                 }
             }

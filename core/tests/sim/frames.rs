@@ -170,3 +170,18 @@ fn queueing_counts_as_age_and_not_as_distance() {
     assert!(last.believed_age + ms(5) >= last.age, "{last:?}");
     assert!(last.believed_age <= last.age * 2, "{last:?}");
 }
+
+#[test]
+fn how_old_a_frame_is_is_soon_known_on_a_new_path_too() {
+    let (mut world, id) = live(seed(109), Setup::default());
+    world.stream(id, 30, 1..=10_000);
+    world.run(secs(2));
+    // From a LAN to a mobile network: the fastest packet of before says nothing of this path.
+    for path in world.paths(id) {
+        path.delay = ms(100);
+    }
+    world.rebind(id);
+    world.run(secs(2));
+    let last = *world.frames(id).last().unwrap();
+    assert!(last.age.abs_diff(last.believed_age) <= ms(10), "{last:?}");
+}
