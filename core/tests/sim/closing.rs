@@ -22,7 +22,7 @@ fn two_live_cameras(seed: u64) -> World {
     world
 }
 
-/// What was sent that way, after the first `skip` datagrams.
+/// What was sent that way since then.
 fn sent(world: &World, heading: Heading) -> Vec<&Captured> {
     world.network.tap.iter().flatten().filter(|sent| sent.heading == heading).collect()
 }

@@ -8,8 +8,8 @@ use sealcam_core::key::MODULUS_LEN;
 use sealcam_core::output::Event;
 
 use crate::world::forge::{
-    ACCEPT_LEN, COOKIE_LEN, HELLO_LEN, KEY_CIPHERTEXT, KEY_LEN, Key, ONLY_VERSION_1, cookie_in, hello,
-    sign_off,
+    ACCEPT_LEN, COOKIE_LEN, HELLO_LEN, KEY_AUTH, KEY_AUTH_TYPE, KEY_CAMERA, KEY_LEN, KEY_MAC1, Key,
+    ONLY_VERSION_1, cookie_in, hello, sign_off,
 };
 use crate::world::keys::Pem;
 use crate::world::network::{Captured, Heading, Meddler};
@@ -298,18 +298,8 @@ fn an_accept_after_a_garbled_key_transport_is_accepted_by_nobody() {
     let key = intercept(&mut world, 0x03);
     let display = world.display.config().modulus.fingerprint();
     let from = world.cameras[id].address;
-    let field = |at: usize| *key[at..].first_chunk().unwrap();
-    let mut ciphertext: [u8; MODULUS_LEN] = *key[KEY_CIPHERTEXT..].first_chunk().unwrap();
-    ciphertext[9] ^= 1;
-    let garbled = Key {
-        version: key[1],
-        client_random: field(4),
-        offered: *key[36..].first_chunk().unwrap(),
-        cookie: field(44),
-        client_cid: u32::from_be_bytes(*key[76..].first_chunk().unwrap()),
-        share: field(80),
-        ciphertext,
-    };
+    let mut garbled = Key::taken_from(&key);
+    garbled.ciphertext[9] ^= 1;
     let datagram = garbled.signed(&display, Pem::Camera, &mut world.dice);
     // The camera's own KEY, sent again, finds its place taken by that one and takes it back.
     assert_eq!(world.at_display(from, &datagram), Ok(()));
@@ -364,9 +354,9 @@ fn a_key_of_another_version_or_for_pairing_leads_nowhere() {
     }
     let mut pairing = key.signed(&display, Pem::Camera, &mut world.dice);
     pairing[3] = 1;
-    pairing[496] = 2;
-    pairing[500..532].fill(0);
-    pairing[564..916].fill(0);
+    pairing[KEY_AUTH_TYPE] = 2;
+    pairing[KEY_CAMERA..KEY_AUTH].fill(0);
+    pairing[KEY_AUTH + 32..KEY_MAC1].fill(0);
     sign_off(&display, &mut pairing);
     assert!(world.at_display(from, &pairing).is_err());
     assert_eq!((world.display.verified.get(), world.display.opened), (0, 0));

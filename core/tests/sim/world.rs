@@ -13,49 +13,31 @@ pub(crate) mod forge;
 pub(crate) mod keys;
 pub(crate) mod network;
 pub(crate) mod picture;
+mod schedule;
+mod setting;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 use sealcam_core::config::{DEFAULT_BUDGET, ServerConfig};
 use sealcam_core::discard::Discard;
 use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::Modulus;
-use sealcam_core::output::{Event, Opened, Output, Transmit};
+use sealcam_core::output::{Event, Output, Transmit};
 use sealcam_core::time::Instant;
 
 use self::camera::Camera;
 use self::display::Display;
 use self::keys::Pem;
 use self::network::{Heading, Network, Path};
+use self::schedule::{Happening, Schedule};
+pub(crate) use self::setting::{Clock, ms, secs, seed, setting};
 
 /// Polls in a row without a wait that no sane run needs: whoever exceeds them would spin for ever.
 const MAX_POLLS: u32 = 100_000;
-
-/// The seed of a run: `SIM_SEED` if it is set. Printed, so that a failure can be run again.
-pub(crate) fn seed(default: u64) -> u64 {
-    let seed = setting("SIM_SEED", default);
-    println!("SIM_SEED={seed}");
-    seed
-}
-
-/// A number from the environment.
-pub(crate) fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
-
-pub(crate) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-pub(crate) const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// Whom something happened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,45 +67,11 @@ pub(crate) struct Shown {
     pub(crate) believed_age: Duration,
 }
 
-/// What happens at a point in time.
-#[allow(clippy::large_enum_variant, reason = "there are two of them in a test")]
-enum Happening {
-    Datagram { heading: Heading, from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
-    Opened { instance: u32, opened: Opened },
-}
-
-struct Scheduled {
-    at: Duration,
-    order: u64,
-    what: Happening,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 /// One run. `SEATS` cameras may be connected at a time.
 pub(crate) struct World<const SEATS: usize = 2> {
     now: Duration,
-    order: u64,
     pub(crate) dice: ChaCha20Rng,
-    schedule: BinaryHeap<Reverse<Scheduled>>,
+    schedule: Schedule,
     pub(crate) network: Network,
     pub(crate) display: Display<SEATS>,
     pub(crate) cameras: Vec<Camera>,
@@ -165,9 +113,8 @@ impl<const SEATS: usize> World<SEATS> {
         display.start(Duration::ZERO, &mut dice);
         Self {
             now: Duration::ZERO,
-            order: 0,
             dice,
-            schedule: BinaryHeap::new(),
+            schedule: Schedule::default(),
             network: Network::default(),
             display,
             cameras: Vec::new(),
@@ -311,9 +258,8 @@ impl<const SEATS: usize> World<SEATS> {
 
     /// One point in time; false when nothing more happens before `end`, which then is now.
     fn step(&mut self, end: Duration) -> bool {
-        let scheduled = self.schedule.peek().map(|Reverse(first)| first.at);
         let cameras = self.cameras.iter().filter_map(Camera::next);
-        let next = cameras.chain(self.display.wake).chain(scheduled).min().filter(|at| *at <= end);
+        let next = cameras.chain(self.display.wake).chain(self.schedule.next()).min().filter(|at| *at <= end);
         let Some(next) = next else {
             self.now = end;
             return false;
@@ -322,8 +268,7 @@ impl<const SEATS: usize> World<SEATS> {
         self.now = next;
         let mut touched = vec![false; self.cameras.len()];
         let mut display_touched = self.display.wake.is_some_and(|at| at <= next);
-        while self.schedule.peek().is_some_and(|Reverse(first)| first.at <= next) {
-            let Some(Reverse(Scheduled { what, .. })) = self.schedule.pop() else { break };
+        while let Some(what) = self.schedule.pop(next) {
             match what {
                 Happening::Datagram { heading: Heading::Up, from, to, bytes } => {
                     if to == self.display.address {
@@ -341,7 +286,7 @@ impl<const SEATS: usize> World<SEATS> {
                     }
                 }
                 Happening::Opened { instance, opened } => {
-                    display_touched |= self.display.complete(next, instance, opened);
+                    display_touched |= self.display.complete(next, instance, *opened);
                 }
             }
         }
@@ -400,7 +345,7 @@ impl<const SEATS: usize> World<SEATS> {
                 Output::Decrypt(ticket) => {
                     let (at, opened) = self.display.open(self.now, ticket);
                     let instance = self.display.instance;
-                    self.plan(at, Happening::Opened { instance, opened });
+                    self.schedule.plan(at, Happening::Opened { instance, opened: Box::new(opened) });
                 }
                 Output::Wait(at) => {
                     self.display.wake = self.woken(&Who::Display, here, at);
@@ -448,32 +393,8 @@ impl<const SEATS: usize> World<SEATS> {
         for segment in buf[..len].chunks(segment_len) {
             let Self { network, dice, now, .. } = self;
             for (at, bytes) in network.carry(*now, heading, from, to, segment, dice) {
-                self.plan(at, Happening::Datagram { heading, from, to, bytes });
+                self.schedule.plan(at, Happening::Datagram { heading, from, to, bytes });
             }
         }
-    }
-
-    fn plan(&mut self, at: Duration, what: Happening) {
-        self.order += 1;
-        self.schedule.push(Reverse(Scheduled { at, order: self.order, what }));
-    }
-}
-
-/// A clock that started some other time than the world.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    offset: Duration,
-}
-
-impl Clock {
-    /// Now and then near the point where 32 bits of microseconds wrap.
-    pub(crate) fn random(dice: &mut ChaCha20Rng) -> Self {
-        let near_wrap = u64::from(u32::MAX) - 3_000_000;
-        let offset = if dice.next_u32().is_multiple_of(3) { near_wrap } else { dice.next_u64() >> 20 };
-        Self { offset: Duration::from_micros(offset) }
-    }
-
-    pub(crate) fn here(self, now: Duration) -> Instant {
-        Instant::from_micros(u64::try_from((now + self.offset).as_micros()).unwrap())
     }
 }

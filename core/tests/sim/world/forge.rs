@@ -18,8 +18,16 @@ pub(crate) const KEY_LEN: usize = 932;
 pub(crate) const ACCEPT_LEN: usize = 108;
 
 /// Offsets of KEY (§3.3).
-pub(crate) const KEY_CIPHERTEXT: usize = 112;
+const KEY_RANDOM: usize = 4;
+const KEY_OFFERED: usize = 36;
+const KEY_COOKIE: usize = 44;
+const KEY_CID: usize = 76;
+const KEY_SHARE: usize = 80;
+const KEY_CIPHERTEXT: usize = 112;
+pub(crate) const KEY_AUTH_TYPE: usize = 496;
+pub(crate) const KEY_CAMERA: usize = 500;
 pub(crate) const KEY_AUTH: usize = 532;
+pub(crate) const KEY_MAC1: usize = 916;
 
 pub(crate) const ONLY_VERSION_1: [u8; 8] = [1, 1, 0, 0, 0, 0, 0, 0];
 
@@ -93,6 +101,22 @@ impl Key {
             client_cid,
             share: [9; 32],
             ciphertext,
+        }
+    }
+
+    /// What stands in a KEY that somebody else made.
+    pub(crate) fn taken_from(datagram: &[u8]) -> Self {
+        fn field<const N: usize>(datagram: &[u8], at: usize) -> [u8; N] {
+            *datagram[at..].first_chunk().unwrap()
+        }
+        Self {
+            version: datagram[1],
+            client_random: field(datagram, KEY_RANDOM),
+            offered: field(datagram, KEY_OFFERED),
+            cookie: field(datagram, KEY_COOKIE),
+            client_cid: u32::from_be_bytes(field(datagram, KEY_CID)),
+            share: field(datagram, KEY_SHARE),
+            ciphertext: field(datagram, KEY_CIPHERTEXT),
         }
     }
 
