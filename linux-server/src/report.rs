@@ -146,13 +146,14 @@ impl Report {
         let (p50, p95) = (painted.latency.quantile(0.5), painted.latency.quantile(0.95));
         format!(
             "shown: {} frames, {:.1} fps, latency p50 {:.1} ms, p95 {:.1} ms; received: {} frames whole, {} given \
-             up; {kernel_drops} datagrams dropped by the kernel; {} refused",
+             up, {} too late to be shown; {kernel_drops} datagrams dropped by the kernel; {} refused",
             painted.shown,
             painted.rate(),
             millis(p50),
             millis(p95),
             link.frames,
             link.frames_dropped,
+            painted.late,
             link.discarded_in_all()
         )
     }

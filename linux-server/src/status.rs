@@ -66,20 +66,14 @@ pub(crate) enum SourceState {
 }
 
 /// Why the painter has no live picture, as far as it can see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// It never had one.
-    NoneYet {
-        /// Frames that came and could not be decoded.
-        undecodable: u64,
-    },
-    /// It had one, and then no more.
-    Since {
-        /// How long the newest picture has been there.
-        age: Duration,
-        /// Frames that came after it and could not be decoded.
-        undecodable: u64,
-    },
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// How long the newest picture has been there; `None` if it never had one.
+    pub(crate) age: Option<Duration>,
+    /// Frames that came after it and could not be decoded.
+    pub(crate) undecodable: u64,
+    /// Frames that came after it and were too old by the time they could be shown.
+    pub(crate) late: u64,
 }
 
 impl Situation {
@@ -90,21 +84,23 @@ impl Situation {
 
     /// What the screen should say.
     pub(crate) fn statement(&self, gap: Gap) -> Statement {
-        let (mut lines, undecodable) = match gap {
-            Gap::NoneYet { undecodable } => (Vec::new(), undecodable),
-            Gap::Since { age, undecodable } => {
-                (vec![format!("No fresh picture for {}.", span(age))], undecodable)
-            }
-        };
-        if undecodable > 0 {
-            lines.push(format!("Frames do arrive, but the last {undecodable} could not be decoded."));
-        } else {
-            lines.push(self.link.reason(gap));
+        let mut lines = Vec::new();
+        if let Some(age) = gap.age {
+            lines.push(format!("No fresh picture for {}.", span(age)));
         }
+        lines.push(if gap.undecodable > 0 {
+            format!("Frames do arrive, but the last {} could not be decoded.", gap.undecodable)
+        } else if gap.late > 0 {
+            "Frames do arrive, but too late to be shown: the link or this machine does not keep up with them. \
+             Smaller pictures may help (sealcam-client --size)."
+                .to_owned()
+        } else {
+            self.link.reason(gap)
+        });
         if !matches!(self.link, Link::Connected { .. }) {
             lines.extend(self.how_to_connect.iter().cloned());
         }
-        let alarm = matches!(gap, Gap::Since { .. });
+        let alarm = gap.age.is_some();
         let title = if alarm { "NO LIVE PICTURE" } else { self.link.title() };
         Statement { title: title.to_owned(), lines, alarm }
     }
@@ -126,7 +122,7 @@ impl Link {
             Self::Lost { camera, why } => format!("{camera} is no longer connected: {why}."),
             Self::Connected { camera, source } => match source {
                 SourceState::Starting => format!("{camera} is connected and opening its camera."),
-                SourceState::Capturing if matches!(gap, Gap::NoneYet { .. }) => {
+                SourceState::Capturing if gap.age.is_none() => {
                     format!("{camera} is connected; its first picture is on the way.")
                 }
                 SourceState::Capturing => format!("{camera} is connected, but its pictures do not arrive."),
@@ -162,7 +158,7 @@ mod tests {
 
     #[test]
     fn waiting_says_how_to_connect_and_raises_no_alarm() {
-        let said = situation(Link::Waiting).statement(Gap::NoneYet { undecodable: 0 });
+        let said = situation(Link::Waiting).statement(Gap::default());
         assert_eq!(said.title, "Waiting for a camera");
         assert!(said.lines.iter().any(|line| line.contains("trust 10.0.0.2:5000")));
         assert!(!said.alarm);
@@ -170,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_missing_picture_is_an_alarm_that_says_how_long_and_why() {
-        let gap = Gap::Since { age: Duration::from_millis(12_900), undecodable: 0 };
+        let gap = Gap { age: Some(Duration::from_millis(12_900)), ..Gap::default() };
         let said = connected(SourceState::NoCamera).statement(gap);
         assert_eq!(said.title, "NO LIVE PICTURE");
         assert_eq!(said.lines, ["No fresh picture for 12 s.", "porch says: camera unplugged."]);
@@ -181,7 +177,7 @@ mod tests {
     fn a_lost_camera_is_named_with_the_reason_and_the_way_back() {
         let link =
             Link::Lost { camera: "porch".to_owned(), why: "nothing has come from it for 5 s".to_owned() };
-        let said = situation(link).statement(Gap::Since { age: Duration::from_secs(61), undecodable: 0 });
+        let said = situation(link).statement(Gap { age: Some(Duration::from_secs(61)), ..Gap::default() });
         assert_eq!(said.lines[0], "No fresh picture for 1 min 1 s.");
         assert_eq!(said.lines[1], "porch is no longer connected: nothing has come from it for 5 s.");
         assert_eq!(said.lines.len(), 3);
@@ -189,9 +185,16 @@ mod tests {
 
     #[test]
     fn frames_that_cannot_be_decoded_are_the_reason_given() {
-        let gap = Gap::Since { age: Duration::from_secs(2), undecodable: 31 };
+        let gap = Gap { age: Some(Duration::from_secs(2)), undecodable: 31, late: 2 };
         let said = connected(SourceState::Capturing).statement(gap);
         assert_eq!(said.lines[1], "Frames do arrive, but the last 31 could not be decoded.");
+    }
+
+    #[test]
+    fn frames_that_come_too_late_to_be_shown_are_the_reason_given() {
+        let gap = Gap { age: Some(Duration::from_secs(2)), undecodable: 0, late: 4 };
+        let said = connected(SourceState::Capturing).statement(gap);
+        assert!(said.lines[1].starts_with("Frames do arrive, but too late to be shown"), "{said:?}");
     }
 
     #[test]

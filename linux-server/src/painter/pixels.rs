@@ -37,6 +37,8 @@ pub(super) struct PixelPainter<'a> {
     caption: Caption,
     /// Frames that could not be decoded since one could.
     undecodable: u64,
+    /// Frames that were too old to be shown since one could be.
+    late: u64,
     surface: Option<Surface>,
     on_screen: OnScreen,
     due: Due,
@@ -74,6 +76,7 @@ impl<'a> PixelPainter<'a> {
             situation: Situation::unknown(),
             caption: Caption::default(),
             undecodable: 0,
+            late: 0,
             surface: None,
             on_screen: OnScreen::Nothing,
             due: Due { picture: now, tend: now, repaint: now, figures: now },
@@ -142,18 +145,15 @@ impl<'a> PixelPainter<'a> {
     }
 
     fn gap(&self, now: Instant) -> Gap {
-        let undecodable = self.undecodable;
-        match self.freshness.newest_at() {
-            None => Gap::NoneYet { undecodable },
-            Some(at) => Gap::Since { age: now.since(at), undecodable },
-        }
+        let age = self.freshness.newest_at().map(|at| now.since(at));
+        Gap { age, undecodable: self.undecodable, late: self.late }
     }
 
     /// Decodes and shows a frame, if it can be and is still fresh.
     fn show(&mut self, frame: &Parcel) -> Result<(), SinkEnd> {
         let now = (self.clock)();
         if !self.freshness.is_fresh(frame.fresh_from, now) {
-            self.shared.lock().stats.late += 1;
+            self.count_late();
             return Ok(());
         }
         if let Err(why) = self.decoder.decode(&frame.jpeg, &mut self.picture) {
@@ -163,11 +163,16 @@ impl<'a> PixelPainter<'a> {
             state.stats.why_undecodable = Some(why);
             return Ok(());
         }
+        // Decoding takes its time too, on a slow machine more than a frame has.
+        if !self.freshness.is_fresh(frame.fresh_from, (self.clock)()) {
+            self.count_late();
+            return Ok(());
+        }
         if self.caption.camera != frame.camera {
             self.caption.camera.clone_from(&frame.camera);
             self.freshness.start_over();
         }
-        self.undecodable = 0;
+        (self.undecodable, self.late) = (0, 0);
         self.picture_size = Some(self.picture.size());
         self.freshness.shown(frame.number, frame.fresh_from);
         let surface = self.sink.surface(self.picture_size);
@@ -176,6 +181,11 @@ impl<'a> PixelPainter<'a> {
         self.due.picture = now + self.sink.pace().between_pictures;
         self.count(shown_at, shown_at.since(frame.captured_at));
         Ok(())
+    }
+
+    fn count_late(&mut self) {
+        self.late += 1;
+        self.shared.lock().stats.late += 1;
     }
 
     fn count(&mut self, shown_at: Instant, latency: Duration) {

@@ -13,17 +13,26 @@ const JPEG: &[u8] = include_bytes!("../../tests/data/yuv422.jpg");
 /// Longer than anything here takes, so that a test that fails does so in the end.
 const LONG: Duration = Duration::from_secs(20);
 
-/// The test's clock, in milliseconds.
+/// The test's clock.
 #[derive(Clone, Default)]
-struct Dial(Arc<AtomicU64>);
+struct Dial {
+    ms: Arc<AtomicU64>,
+    /// What it goes on by whenever the painter looks at it.
+    step: Arc<AtomicU64>,
+}
 
 impl Dial {
     fn now(&self) -> Instant {
-        Instant::from_micros(self.0.load(Ordering::SeqCst) * 1000)
+        Instant::from_micros(self.ms.load(Ordering::SeqCst) * 1000)
     }
 
     fn turn(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    fn look(&self) -> Instant {
+        self.turn(self.step.load(Ordering::SeqCst));
+        self.now()
     }
 }
 
@@ -102,7 +111,7 @@ impl Bench {
         let clock = dial.clone();
         dial.turn(10_000);
         let wake = move || waker.send(()).unwrap();
-        let painter = Painter::start(open, move || clock.now(), wake).unwrap();
+        let painter = Painter::start(open, move || clock.look(), wake).unwrap();
         Self { painter, dial, seen, permits: permitted.then_some(permits), woken }
     }
 
@@ -203,6 +212,19 @@ fn a_frame_that_waited_too_long_is_never_shown() {
     bench.painter.show(&frame);
     let stats = bench.stats_when(|stats| stats.late == 1);
     assert_eq!((stats.shown, stats.live), (0, false));
+}
+
+#[test]
+fn a_frame_that_took_too_long_to_decode_is_never_shown_and_slowness_is_the_reason_given() {
+    let bench = Bench::pixels();
+    bench.painter.status(connected(SourceState::Capturing));
+    assert!(matches!(bench.next(), Seen::Words(..)));
+    bench.dial.step.store(600, Ordering::SeqCst);
+    bench.show(1, JPEG);
+    let stats = bench.stats_when(|stats| stats.late == 1);
+    assert_eq!((stats.shown, stats.live), (0, false));
+    let Seen::Words(_, lines) = bench.next() else { panic!("a stale picture") };
+    assert!(lines[0].starts_with("Frames do arrive, but too late to be shown"), "{lines:?}");
 }
 
 #[test]
