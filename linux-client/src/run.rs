@@ -57,7 +57,7 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
         repeat: args.repeat,
         max_len: usize::try_from(DEFAULT_FRAME_CAPACITY).unwrap_or(usize::MAX),
     };
-    request.check()?;
+    source::check(&request)?;
     let state = command::open(state)?;
     let key = KeyFile::Camera.load_or_make(&state)?;
     let watch = state.watch(display::FILE, Clock.now());

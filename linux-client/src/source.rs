@@ -82,6 +82,18 @@ pub(crate) struct Status {
     pub(crate) text: String,
 }
 
+/// Checks what can be known of a request without opening anything.
+///
+/// # Errors
+/// [`Exit::Usage`]: an option that this source cannot follow.
+pub(crate) fn check(request: &Request) -> Result<()> {
+    request.check()?;
+    match (&request.kind, request.size) {
+        (Kind::Pattern, Some(size)) => pattern::check_size(size),
+        _ => Ok(()),
+    }
+}
+
 impl Source {
     /// Opens what was asked for and starts to take frames from it. `wake` is called, on the source's thread, after
     /// each new frame, each change of state, and at the end; it must not block.

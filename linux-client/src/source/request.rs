@@ -8,8 +8,6 @@ use std::str::FromStr;
 
 use sealcam_linux::exit::{Exit, Failure, Result};
 
-use super::pattern;
-
 /// The rate where none was asked for, frames per second.
 const DEFAULT_FPS: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 
@@ -34,11 +32,11 @@ impl Request {
         self.fps.unwrap_or(DEFAULT_FPS)
     }
 
-    /// Checks what can be known without opening anything.
+    /// Checks that the options go together.
     ///
     /// # Errors
     /// [`Exit::Usage`]: an option that this source cannot follow.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let usage = |message: &str| Err(Failure::new(Exit::Usage, message));
         match self.kind {
             Kind::Path(_) if self.size.is_some() => {
@@ -50,7 +48,6 @@ impl Request {
             Kind::Camera(_) | Kind::Pattern | Kind::Stdin if self.repeat => {
                 usage("--loop goes with a file or a folder: give one with --source PATH.")
             }
-            Kind::Pattern => self.size.map_or(Ok(()), pattern::check_size),
             _ => Ok(()),
         }
     }
@@ -164,7 +161,6 @@ mod tests {
             repeated("-"),
             repeated("camera"),
             repeated("pattern"),
-            Request { size: Some(Size::new(95, 64)), ..request("pattern") },
         ] {
             assert_eq!(wrong.check().unwrap_err().exit, Exit::Usage, "{wrong:?}");
         }

@@ -49,6 +49,12 @@ pub(super) fn rate(interval: Fraction) -> f64 {
     f64::from(interval.denominator) / f64::from(interval.numerator)
 }
 
+/// A number with as many decimals as it needs, at most two: `30`, `7.5`, `29.97`.
+pub(super) fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn nearest_step(min: u32, max: u32, step: u32, asked: u32) -> u32 {
     let max = max.max(min);
     let asked = asked.clamp(min, max);

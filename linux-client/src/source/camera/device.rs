@@ -12,9 +12,10 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, FourCC};
 
+use super::choose;
+use super::nodes::{Node, nodes};
 use super::sys::{self, Identity, PixelFormat, Stream};
 use super::trouble::Trouble;
-use super::{choose, list};
 use crate::source::request::{Request, Size};
 
 /// The size where none was asked for.
@@ -75,7 +76,7 @@ impl fmt::Display for About {
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fps {
-            Some(fps) => write!(f, "{} at {} frames/s", self.size, list::number(fps)),
+            Some(fps) => write!(f, "{} at {} frames/s", self.size, choose::number(fps)),
             None => write!(f, "{}, at a rate of its own", self.size),
         }
     }
@@ -85,7 +86,7 @@ impl fmt::Display for Mode {
 pub(super) fn start(path: Option<&Path>, request: &Request) -> Result<Running, Trouble> {
     match path {
         Some(path) => start_at(path, request),
-        None => start_first(&list::nodes(), request),
+        None => start_first(&nodes(), request),
     }
 }
 
@@ -134,7 +135,7 @@ fn start_at(path: &Path, request: &Request) -> Result<Running, Trouble> {
 
 /// Starts the first node that can be. Nodes that never give JPEG pictures count as no camera: a small computer has
 /// a dozen of them (codecs, raw sensors), and a camera may still come.
-fn start_first(nodes: &[list::Node], request: &Request) -> Result<Running, Trouble> {
+fn start_first(nodes: &[Node], request: &Request) -> Result<Running, Trouble> {
     let mut troubles = Vec::new();
     let mut others = Vec::new();
     for node in nodes {

@@ -1,9 +1,7 @@
 //! The cameras of this machine, for a person: stable names, formats, sizes and rates.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
 
 use sealcam_linux::exit::{Exit, Failure, Result};
 use v4l::frameinterval::FrameIntervalEnum;
@@ -11,35 +9,10 @@ use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
 use v4l::{Device, FourCC};
 
+use super::nodes::{Node, nodes};
 use super::sys::PixelFormat;
 use super::trouble::Trouble;
 use super::{choose, device, sys};
-
-/// Where udev keeps names that stay the same, the better first: by-path is the socket that a camera is plugged into;
-/// by-id is the camera itself, but two of a kind may have the same.
-const STABLE: [&str; 2] = ["/dev/v4l/by-path", "/dev/v4l/by-id"];
-
-/// A device file `/dev/videoN`; not every one is a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    /// `/dev/videoN`: N may be another after the next start.
-    pub(super) path: PathBuf,
-    /// Names that stay the same.
-    stable: Vec<PathBuf>,
-}
-
-/// All `/dev/video*`, by number.
-pub(super) fn nodes() -> Vec<Node> {
-    let stable: Vec<PathBuf> = STABLE.iter().flat_map(|directory| entries(Path::new(directory))).collect();
-    let mut numbered: Vec<(u32, PathBuf)> =
-        entries(Path::new("/dev")).into_iter().filter_map(|path| Some((number_of(&path)?, path))).collect();
-    numbered.sort();
-    let with_names = |(_, path): (u32, PathBuf)| {
-        let leads_here = |name: &&PathBuf| name.canonicalize().is_ok_and(|target| target == path);
-        Node { stable: stable.iter().filter(leads_here).cloned().collect(), path }
-    };
-    numbered.into_iter().map(with_names).collect()
-}
 
 /// Prints the cameras to standard output.
 ///
@@ -75,12 +48,6 @@ pub(crate) fn print() -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// A number with as many decimals as it needs, at most two: `30`, `7.5`, `29.97`.
-pub(super) fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn nothing_found(nodes: usize) -> String {
@@ -164,9 +131,13 @@ fn modes(device: &Device, fourcc: FourCC) -> String {
 
 fn rates_text<'a>(offered: impl Iterator<Item = &'a FrameIntervalEnum>) -> String {
     let one = |range: &FrameIntervalEnum| match range {
-        FrameIntervalEnum::Discrete(interval) => number(choose::rate(*interval)),
+        FrameIntervalEnum::Discrete(interval) => choose::number(choose::rate(*interval)),
         FrameIntervalEnum::Stepwise(step) => {
-            format!("{} to {}", number(choose::rate(step.max)), number(choose::rate(step.min)))
+            format!(
+                "{} to {}",
+                choose::number(choose::rate(step.max)),
+                choose::number(choose::rate(step.min))
+            )
         }
     };
     let rates: Vec<String> = offered.map(one).collect();
@@ -182,30 +153,11 @@ fn other_formats(formats: &[PixelFormat], used: FourCC) -> String {
     if others.is_empty() { String::new() } else { format!("  also {}, not used here\n", others.join(", ")) }
 }
 
-fn entries(directory: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-fn number_of(path: &Path) -> Option<u32> {
-    path.file_name()?.to_str()?.strip_prefix("video")?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use v4l::Fraction;
 
     use super::*;
-
-    #[test]
-    fn device_numbers_are_read_from_their_names() {
-        assert_eq!(number_of(Path::new("/dev/video12")), Some(12));
-        for other in ["/dev/video", "/dev/videodev", "/dev/vbi0", "/dev/v4l-subdev0"] {
-            assert_eq!(number_of(Path::new(other)), None, "{other}");
-        }
-    }
 
     #[test]
     fn rates_are_shown_as_people_know_them() {
