@@ -13,11 +13,8 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::exit::{Exit, Failure, Result};
 use crate::log::say;
+use crate::random::OsRng;
 use crate::state::State;
-
-/// The operating system's source of randomness, which may fail: a `TryCryptoRng` of `rand_core`, as the core asks
-/// for. Write `OsRng` wherever one is wanted.
-pub use getrandom::SysRng as OsRng;
 
 /// Which key: each program has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

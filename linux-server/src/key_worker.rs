@@ -7,7 +7,7 @@ use std::thread;
 use sealcam_core::output::{Opened, Ticket};
 use sealcam_core::rsa::SoftwareDisplayKey;
 use sealcam_linux::exit::{Exit, Failure, Result};
-use sealcam_linux::key_file::OsRng;
+use sealcam_linux::random::OsRng;
 use sealcam_linux::wait::Waker;
 
 /// The thread's handle; it ends when this is dropped.
