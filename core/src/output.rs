@@ -44,8 +44,9 @@ pub struct Frame<'a> {
     /// When the camera took it, on the clock of the caller: an estimate that takes the way here for half of the
     /// round trip (docs/protocol.md §9.5). A delay of this direction alone makes it too young by half of the delay.
     pub captured_at: Instant,
-    /// The smoothed round trip as the camera measures it. A picture may be called live only while this too is
-    /// within the limit for its age, since a constant delay of both directions shows nowhere else.
+    /// The smoothed round trip as the camera measures it, or for how long it has told none, if that is more than a
+    /// second. A picture may be called live only while this too is within the limit for its age, since a delay that
+    /// every packet has shows nowhere else.
     pub rtt: Duration,
     /// The picture, exactly as the camera gave it.
     pub jpeg: &'a [u8],

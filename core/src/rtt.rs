@@ -24,12 +24,14 @@ impl Rtt {
         });
     }
 
-    /// Takes what the other end measured, in the wire's unit of 100 µs.
-    pub(crate) fn told(&mut self, smoothed: u16, variation: u16) {
-        if smoothed != NOT_MEASURED && variation != NOT_MEASURED {
+    /// Takes what the other end measured, in the wire's unit of 100 µs. Says whether it had measured anything.
+    pub(crate) fn told(&mut self, smoothed: u16, variation: u16) -> bool {
+        let measured = smoothed != NOT_MEASURED && variation != NOT_MEASURED;
+        if measured {
             let duration = |units: u16| Duration::from_micros(u64::from(units) * 100);
             self.estimate = Some((duration(smoothed), duration(variation)));
         }
+        measured
     }
 
     pub(crate) fn smoothed(&self) -> Duration {

@@ -76,6 +76,11 @@ impl Stamp {
     pub(crate) const fn since(self, earlier: Self) -> i32 {
         self.0.wrapping_sub(earlier.0).cast_signed()
     }
+
+    /// How long `earlier` lies behind this stamp; zero if it lies ahead.
+    pub(crate) fn after(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::from(self.since(earlier).max(0).unsigned_abs()))
+    }
 }
 
 /// Whether the 32-bit serial number `a` is newer than `b`, by the sign of the wrapping difference.

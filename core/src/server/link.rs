@@ -40,6 +40,8 @@ const CONFIG_LATER: Duration = Duration::from_secs(1);
 const CONFIG_SOON_TIMES: u32 = 10;
 /// A KEX_INIT for a further epoch sooner than this after the last change is a violation.
 const MIN_EPOCH_LIFE: Duration = Duration::from_secs(5);
+/// A round trip that was told so long ago, on the camera's clock, says nothing any more: four heartbeats.
+const RTT_LIFE: Duration = Duration::from_secs(1);
 /// A PATH_CHALLENGE's datagram at most.
 const CHALLENGE_LEN: usize = 40;
 
@@ -69,6 +71,10 @@ pub(crate) struct Link {
     offset: ClockOffset,
     /// The newest packet's timestamp and when it came.
     echo: Option<(Stamp, Instant)>,
+    /// The newest heartbeat's clock.
+    status_at: Option<Stamp>,
+    /// The clock of the newest heartbeat that told a round trip; until then, the first timestamp of all.
+    rtt_at: Option<Stamp>,
     configs_sent: u32,
     pong: Option<u32>,
     candidate: Option<Candidate>,
@@ -119,6 +125,8 @@ impl Link {
             rtt: Rtt::default(),
             offset: ClockOffset::default(),
             echo: None,
+            status_at: None,
+            rtt_at: None,
             configs_sent: 0,
             pong: None,
             candidate: None,
@@ -133,8 +141,14 @@ impl Link {
         self.to
     }
 
+    /// The round trip that a frame is judged by. Whoever drops the heartbeats that tell it must not hide behind
+    /// the last one: when they are missing, it counts as at least the time of which nothing is known.
     pub(crate) fn rtt(&self) -> Duration {
-        self.rtt.smoothed()
+        let untold = match (self.echo, self.rtt_at) {
+            (Some((newest, _)), Some(told)) => newest.after(told),
+            _ => Duration::ZERO,
+        };
+        if untold > RTT_LIFE { self.rtt.smoothed().max(untold) } else { self.rtt.smoothed() }
     }
 
     pub(crate) const fn is_closing(&self) -> bool {

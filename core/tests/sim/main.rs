@@ -18,6 +18,7 @@ mod world;
 mod chaos;
 mod closing;
 mod frames;
+mod freshness;
 mod handshake;
 mod link_table;
 mod pacing;

@@ -65,6 +65,8 @@ pub(crate) struct Shown {
     /// How old it was, and how old the display believed it to be.
     pub(crate) age: Duration,
     pub(crate) believed_age: Duration,
+    /// The round trip that the display was told of.
+    pub(crate) rtt: Duration,
 }
 
 /// One run. `SEATS` cameras may be connected at a time.
@@ -312,7 +314,8 @@ impl<const SEATS: usize> World<SEATS> {
         let age = *now - sent_at;
         let believed_age = here.since(frame.captured_at);
         let len = frame.jpeg.len();
-        let one = Shown { at: *now, camera: camera.id, number, len, age, believed_age };
+        let rtt = frame.rtt;
+        let one = Shown { at: *now, camera: camera.id, number, len, age, believed_age, rtt };
         let before = shown.iter().rev().find(|shown| shown.camera == one.camera);
         assert!(before.is_none_or(|before| before.number < number), "{one:?} came after {before:?}");
         shown.push(one);

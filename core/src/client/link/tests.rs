@@ -23,6 +23,7 @@ use crate::time::Stamp;
 use crate::wire::chunk::FrameShape;
 use crate::wire::kex::Half;
 use crate::wire::kex::{HALF_LEN, INIT_LEN};
+use crate::wire::status::{CaptureState, NOT_MEASURED};
 
 const CAPACITY: u32 = 8 * 1152;
 
@@ -235,6 +236,38 @@ fn a_frame_over_the_announced_limit_is_dropped_and_harms_nothing() {
     }
     assert_eq!(both.say(|out| chunk(out, shape(5000, 1), 0)), Ok(true));
     assert_eq!(both.verdict(), None);
+}
+
+#[test]
+fn a_heartbeat_that_a_newer_one_has_overtaken_says_nothing() {
+    let mut both = Both::in_epoch(1);
+    let mut states = Vec::new();
+    for (state, clock) in [
+        (CaptureState::Capturing, 3000),
+        (CaptureState::NoCamera, 5000),
+        (CaptureState::Capturing, 4000),
+        (CaptureState::Paused, 6000),
+    ] {
+        let status = Status {
+            state,
+            since_ms: 0,
+            fps_x10: 0,
+            frames_captured: 0,
+            frames_not_sent: 0,
+            srtt: NOT_MEASURED,
+            rttvar: NOT_MEASURED,
+            clock: Stamp(clock),
+        };
+        assert_eq!(both.say(|out| status.emit(out)), Ok(false));
+        let mut buf = [0; 1200];
+        while let Output::Event(event) = both.server.poll(both.now, &mut buf) {
+            if let Event::CameraState { state, .. } = event {
+                states.push(state);
+            }
+        }
+    }
+    let last = states.last_chunk().copied();
+    assert_eq!(last, Some([CaptureState::Capturing, CaptureState::NoCamera, CaptureState::Paused]));
 }
 
 fn init(share: &[u8; INIT_LEN], epoch: u8, half: Half) -> impl FnOnce(&mut Writer<'_>) -> Option<()> {

@@ -45,7 +45,14 @@ impl Link {
 
     pub(super) fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
         self.stamp(now, status.clock);
-        self.rtt.told(status.srtt, status.rttvar);
+        // One that was overtaken on the way says what was, not what is.
+        if self.status_at.is_some_and(|newest| is_newer(newest.0, status.clock.0)) {
+            return;
+        }
+        self.status_at = Some(status.clock);
+        if self.rtt.told(status.srtt, status.rttvar) {
+            self.rtt_at = Some(status.clock);
+        }
         if self.capture.replace(status.state) != Some(status.state) {
             events.push(Event::CameraState { camera: self.camera, state: status.state });
         }
@@ -54,6 +61,7 @@ impl Link {
     /// A packet left the camera at `sent` on its clock.
     pub(super) fn stamp(&mut self, now: Instant, sent: Stamp) {
         self.offset.sample(now, sent);
+        self.rtt_at = self.rtt_at.or(Some(sent));
         if self.echo.is_none_or(|(newest, _)| is_newer(sent.0, newest.0)) {
             self.echo = Some((sent, now));
         }
