@@ -264,9 +264,9 @@ impl Link {
             FromCamera::PathResponse(token) => {
                 if self.candidate.take_if(|candidate| candidate.is_proven_by(from, token)).is_some() {
                     self.to = from;
+                    // The clock estimate stays: were it begun anew, whoever holds packets back and moves them to
+                    // another address could make old ones its measure. A longer path looks queued for ten seconds.
                     self.rtt = Rtt::default();
-                    // The fastest packet of the old path would make all of the new one look queued.
-                    self.offset = ClockOffset::default();
                     around.events.push(Event::Moved { camera: self.camera, to: from });
                 }
             }

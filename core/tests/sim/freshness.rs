@@ -3,10 +3,11 @@
 //! A frame passes for live while both its believed age and the round trip are within the limit, as the programs
 //! judge it: one second.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::world::keys::Pem;
-use crate::world::network::Heading;
+use crate::world::network::{Captured, Heading};
 use crate::world::{Shown, World, ms, secs, seed};
 
 const LIMIT: Duration = secs(1);
@@ -64,6 +65,65 @@ fn a_delay_that_grows_while_heartbeats_get_through_is_seen() {
     for step in 1..=120 {
         world.network.routes[id].up.delay = ms(1 + step * 30);
         world.run(secs(1));
+    }
+    assert_none_is_old_and_live(&world, first);
+}
+
+/// Whoever sits on the camera's way to the display, and delivers what it sends when and from where he likes.
+struct Holder {
+    held: Vec<Captured>,
+    mark: usize,
+}
+
+impl Holder {
+    fn new(world: &mut World, id: usize) -> Self {
+        world.network.tap = Some(Vec::new());
+        world.network.routes[id].up.cut = true;
+        Self { held: Vec::new(), mark: 0 }
+    }
+
+    /// What the camera sent since the last time.
+    fn take(&mut self, world: &World) -> Vec<Captured> {
+        let tap = world.network.tap.as_ref().unwrap();
+        let new = tap[self.mark..].iter().filter(|sent| sent.heading == Heading::Up).cloned().collect();
+        self.mark = tap.len();
+        new
+    }
+
+    /// Lets go of what was held for so long.
+    fn deliver(&mut self, world: &mut World, from: SocketAddr, delay: Duration) {
+        let ripe = self.held.iter().take_while(|sent| sent.at + delay <= world.now()).count();
+        for sent in self.held.drain(..ripe) {
+            let _dropped = world.at_display(from, &sent.bytes);
+        }
+    }
+}
+
+#[test]
+fn a_change_of_address_makes_no_picture_that_was_held_back_younger() {
+    let (mut world, id) = live(seed(122));
+    let elsewhere: SocketAddr = "203.0.113.9:9".parse().unwrap();
+    let (first, mut strays) = (world.shown.len(), world.network.stray.len());
+    let mut holder = Holder::new(&mut world, id);
+    let mut begun = false;
+    for _ in 0..1800 {
+        world.run(ms(5));
+        for sent in holder.take(&world) {
+            // One packet that makes the new address a candidate, and PATH_RESPONSE: at once. All else: 4 s later.
+            let proof = sent.bytes[0] == 0x10 && (26..=29).contains(&sent.bytes.len());
+            if !std::mem::replace(&mut begun, true) || proof {
+                let _taken = world.at_display(elsewhere, &sent.bytes);
+            } else {
+                holder.held.push(sent);
+            }
+        }
+        holder.deliver(&mut world, elsewhere, secs(4));
+        let answers: Vec<_> = world.network.stray[strays..].to_vec();
+        strays = world.network.stray.len();
+        let display = world.display.address;
+        for (_, bytes) in answers.iter().filter(|(to, _)| *to == elsewhere) {
+            let _taken = world.at_camera(id, display, bytes);
+        }
     }
     assert_none_is_old_and_live(&world, first);
 }
