@@ -7,6 +7,9 @@ use crate::wire::status::NOT_MEASURED;
 
 const INITIAL: Duration = Duration::from_millis(100);
 
+/// A round trip measured longer ago says nothing of now: FEEDBACK brings five samples a second and more.
+const ESTIMATE_LIFE: Duration = Duration::from_secs(1);
+
 /// The estimate of one path.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rtt {
@@ -38,10 +41,13 @@ impl Rtt {
         self.estimate.map_or(INITIAL, |(smoothed, _)| smoothed)
     }
 
-    /// SRTT and RTTVAR in the wire's unit of 100 µs.
-    pub(crate) fn to_wire(self) -> (u16, u16) {
+    /// SRTT and RTTVAR in the wire's unit of 100 µs. Nothing was measured for `silent`: where that is long, it is
+    /// told in place of what was measured before.
+    pub(crate) fn to_wire(self, silent: Duration) -> (u16, u16) {
+        let least = if silent > ESTIMATE_LIFE { silent } else { Duration::ZERO };
         let units = |span| u16::try_from(micros(span) / 100).unwrap_or(NOT_MEASURED).min(NOT_MEASURED - 1);
-        self.estimate
-            .map_or((NOT_MEASURED, NOT_MEASURED), |(smoothed, variation)| (units(smoothed), units(variation)))
+        self.estimate.map_or((NOT_MEASURED, NOT_MEASURED), |(smoothed, variation)| {
+            (units(smoothed.max(least)), units(variation))
+        })
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Link {
     exchange: Option<Exchange>,
     rekeyed_at: Option<Instant>,
     pub(crate) rtt: Rtt,
+    /// When it was measured last.
+    measured_at: Instant,
     limits: Option<DisplayLimits>,
     /// When media went out that no FEEDBACK has answered.
     unanswered_since: Option<Instant>,
@@ -108,6 +110,7 @@ impl Link {
             exchange: None,
             rekeyed_at: None,
             rtt: Rtt::default(),
+            measured_at: now,
             limits: None,
             unanswered_since: None,
             paused: false,
@@ -207,6 +210,7 @@ impl Link {
             let hold = u32::from(feedback.hold) * 10;
             if let Some(rtt) = u32::try_from(since).ok().and_then(|since| since.checked_sub(hold)) {
                 self.rtt.sample(Duration::from_micros(u64::from(rtt)));
+                self.measured_at = now;
             }
         }
         frames.free(feedback.done_frame);
@@ -264,7 +268,7 @@ impl Link {
         if self.timers.is_due(Due::Status, now) {
             self.ping = false;
             self.timers.set(Due::Status, now + STATUS_INTERVAL);
-            let (srtt, rttvar) = self.rtt.to_wire();
+            let (srtt, rttvar) = self.rtt.to_wire(now.since(self.measured_at));
             let status = Status { srtt, rttvar, clock: now.stamp(), ..out.status };
             return Some(self.seal(now, buf, |out| status.emit(out)));
         }

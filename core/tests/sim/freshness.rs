@@ -3,7 +3,9 @@
 //! A frame passes for live while both its believed age and the round trip are within the limit, as the programs
 //! judge it: one second.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::world::keys::Pem;
@@ -124,6 +126,28 @@ fn a_change_of_address_makes_no_picture_that_was_held_back_younger() {
         for (_, bytes) in answers.iter().filter(|(to, _)| *to == elsewhere) {
             let _taken = world.at_camera(id, display, bytes);
         }
+    }
+    assert_none_is_old_and_live(&world, first);
+}
+
+#[test]
+fn a_delay_that_grows_while_no_round_trip_can_be_measured_is_seen() {
+    let (mut world, id) = live(seed(123));
+    let first = world.shown.len();
+    let mut holder = Holder::new(&mut world, id);
+    let from = world.cameras[id].address;
+    // FEEDBACK gets through only when the newest timestamp came too long ago for a sample.
+    let open = Rc::new(Cell::new(false));
+    let passes = Rc::clone(&open);
+    world.network.meddler = Some(Box::new(move |heading, _| heading == Heading::Up || passes.get()));
+    for batch in 1..=120 {
+        let new = holder.take(&world);
+        holder.held.extend(new);
+        holder.deliver(&mut world, from, ms(30 * batch));
+        open.set(false);
+        world.run(ms(700));
+        open.set(true);
+        world.run(ms(200));
     }
     assert_none_is_old_and_live(&world, first);
 }
