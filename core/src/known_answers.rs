@@ -151,7 +151,7 @@ fn key_accept_and_the_key_schedule_are_as_published() {
     assert_eq!(keys(epoch.base_s2c()), "70942250e8df217ba30966a8cb3b40ee5b9dd472d1a88d9233bc5f7a72ef81cf");
     let mut exchanged = [0x68; 64];
     exchanged[32..].fill(0x26);
-    let next = epoch.next(&[0xE1; 1216], &[0xE2; 1120], exchanged);
+    let next = epoch.next(&[0xE1; 1216], &[0xE2; 1120], &exchanged);
     assert_eq!(next.number(), 1);
     assert_eq!(keys(next.base_c2s()), "270dab7e7340db81ee2ee7bb53dac4a6b2f6887dc65044c604513ee65a236fdd");
     assert_eq!(keys(next.base_s2c()), "283f7f1060342910ea585f1c5ccea21b58ef67dcbf6ce292a6a00489a6df727f");

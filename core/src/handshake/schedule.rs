@@ -88,12 +88,11 @@ impl EpochSecret {
         &self,
         init: &[u8; kex::INIT_LEN],
         resp: &[u8; kex::RESP_LEN],
-        mut exchanged: [u8; 64],
+        exchanged: &[u8; 64],
     ) -> Self {
         let transcript = hash::sha256(&[b"scl1 kex", &self.transcript, init, resp]);
         let salt = hash::derive(&self.secret, b"next", &self.transcript);
-        let mixed = hash::extract(salt.as_bytes(), &exchanged);
-        exchanged.zeroize();
+        let mixed = hash::extract(salt.as_bytes(), exchanged);
         Self { number: self.number + 1, secret: hash::derive(&mixed, b"epoch", &transcript), transcript }
     }
 }

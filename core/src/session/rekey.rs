@@ -64,9 +64,10 @@ impl Initiator {
         let public: [u8; 32] = *public.first_chunk().ok_or(Violation)?;
         let key = DecapsulationKey768::from_seed((*self.seed).into());
         let mut kem = key.decapsulate(&(*ciphertext).into());
-        let exchanged = concatenate(&kem.into(), &self.secret, public)?;
+        let exchanged = concatenate(&Zeroizing::new(kem.into()), &self.secret, public);
         kem.zeroize();
-        Ok(secret.next(&self.share, resp.bytes, exchanged))
+        let exchanged = exchanged?;
+        Ok(secret.next(&self.share, resp.bytes, &exchanged))
     }
 }
 
@@ -139,19 +140,20 @@ impl Responder {
         let public: [u8; 32] = *public.first_chunk().ok_or(Violation)?;
         // Refuses a key with coefficients beyond the modulus (FIPS 203 §7.2).
         let key = EncapsulationKey768::new(&(*encapsulation_key).into()).map_err(|_invalid| Violation)?;
-        let (Ok(mut drawn), Ok(own)) = (random::bytes::<32>(rng), random::bytes::<32>(rng)) else {
+        let (Ok(drawn), Ok(own)) = (random::bytes::<32>(rng), random::bytes::<32>(rng)) else {
             return Ok(Err(RandomFailed));
         };
-        let (ciphertext, mut kem) = key.encapsulate_deterministic(&drawn.into());
-        drawn.zeroize();
-        let own = StaticSecret::from(own);
-        let exchanged = concatenate(&kem.into(), &own, public)?;
+        let (drawn, own) = (Zeroizing::new(drawn.into()), Zeroizing::new(own));
+        let (ciphertext, mut kem) = key.encapsulate_deterministic(&drawn);
+        let own = StaticSecret::from(*own);
+        let exchanged = concatenate(&Zeroizing::new(kem.into()), &own, public);
         kem.zeroize();
+        let exchanged = exchanged?;
         let mut answer = [0; RESP_LEN];
         for (to, from) in answer.iter_mut().zip(ciphertext.iter().chain(PublicKey::from(&own).as_bytes())) {
             *to = *from;
         }
-        let next = secret.next(&self.share, &answer, exchanged);
+        let next = secret.next(&self.share, &answer, &exchanged);
         self.answer = Some(answer);
         Ok(Ok(Answer::New(next)))
     }
@@ -163,12 +165,16 @@ pub(crate) fn wire_epoch(epoch: u64) -> u8 {
 }
 
 /// `mlkem_ss ‖ x25519_ss`; a share of low order is a violation.
-fn concatenate(kem: &[u8; 32], own: &StaticSecret, public: [u8; 32]) -> Result<[u8; 64], Violation> {
+fn concatenate(
+    kem: &[u8; 32],
+    own: &StaticSecret,
+    public: [u8; 32],
+) -> Result<Zeroizing<[u8; 64]>, Violation> {
     let shared = own.diffie_hellman(&PublicKey::from(public));
     if !shared.was_contributory() {
         return Err(Violation);
     }
-    let mut both = [0; 64];
+    let mut both = Zeroizing::new([0; 64]);
     for (to, from) in both.iter_mut().zip(kem.iter().chain(shared.as_bytes())) {
         *to = *from;
     }

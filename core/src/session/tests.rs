@@ -16,7 +16,7 @@ fn secret() -> EpochSecret {
 
 /// The secret of the next epoch; both sides get the same.
 fn next(channel: &Channel) -> EpochSecret {
-    channel.secret().next(&[5; 1216], &[6; 1120], [7; 64])
+    channel.secret().next(&[5; 1216], &[6; 1120], &[7; 64])
 }
 
 fn pair() -> (Channel, Channel) {
