@@ -196,7 +196,10 @@ impl Loop<'_> {
             self.tell(&line);
         }
         self.stage.event(event, &self.list);
-        if let Some(situation) = self.stage.situation() {
+        // At the end every camera goes, and the last picture may be what was wanted (`snapshot`).
+        if self.closing.is_none()
+            && let Some(situation) = self.stage.situation()
+        {
             self.painter.status(situation);
         }
     }

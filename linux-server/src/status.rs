@@ -77,6 +77,16 @@ pub(crate) struct Gap {
 }
 
 impl Situation {
+    /// Whether a picture of this camera can still be followed by another: not once it is gone, or another camera's
+    /// pictures are wanted.
+    pub(crate) fn expects(&self, name: &str) -> bool {
+        match &self.link {
+            Link::Waiting => true,
+            Link::Connected { camera, .. } => camera == name,
+            Link::Lost { .. } => false,
+        }
+    }
+
     /// Before anything is known.
     pub(crate) const fn unknown() -> Self {
         Self { link: Link::Waiting, how_to_connect: Vec::new() }

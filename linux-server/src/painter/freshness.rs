@@ -15,6 +15,8 @@ const USUAL_LIMIT: Duration = Duration::from_secs(1);
 const LONGEST_LIMIT: Duration = Duration::from_secs(30);
 /// So many frame intervals may pass.
 const INTERVALS: u32 = 3;
+/// So many intervals must have been measured before a camera passes for slow: one may as well have been a pause.
+const EVIDENCE: usize = 2;
 /// The median is taken of so many intervals.
 const MEASURED: usize = 5;
 
@@ -60,7 +62,8 @@ impl Freshness {
 
     /// How old the shown frame may become.
     pub(super) fn limit(&self) -> Duration {
-        let slow = self.interval().unwrap_or_default().saturating_mul(INTERVALS);
+        let interval = self.interval().filter(|_| self.measured >= EVIDENCE);
+        let slow = interval.unwrap_or_default().saturating_mul(INTERVALS);
         slow.clamp(USUAL_LIMIT, LONGEST_LIMIT)
     }
 
@@ -141,6 +144,13 @@ mod tests {
     fn a_pause_does_not_make_a_camera_look_slow() {
         let freshness = after(&[0, 33, 66, 60_000, 60_033]);
         assert_eq!(freshness.limit(), USUAL_LIMIT);
+    }
+
+    #[test]
+    fn a_pause_after_the_first_frame_does_not_either() {
+        assert_eq!(after(&[0, 12_000]).limit(), USUAL_LIMIT);
+        assert_eq!(after(&[0, 12_000, 12_033]).limit(), USUAL_LIMIT);
+        assert_eq!(after(&[0, 2000, 4000]).limit(), Duration::from_secs(6));
     }
 
     #[test]

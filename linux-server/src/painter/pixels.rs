@@ -118,7 +118,7 @@ impl<'a> PixelPainter<'a> {
         }
         let surface = self.sink.surface(self.picture_size);
         let resized = self.surface != Some(surface);
-        if self.freshness.is_live(now) {
+        if self.is_live(now) {
             if resized && self.picture.size().width > 0 {
                 return self.paint_picture(surface);
             }
@@ -135,13 +135,18 @@ impl<'a> PixelPainter<'a> {
     /// How long nothing has to be done, unless something comes in.
     fn sleep(&self, now: Instant) -> Duration {
         let next_word = match self.freshness.newest_at() {
-            Some(_) if self.freshness.is_live(now) => self.freshness.live_until(),
+            Some(_) if self.is_live(now) => self.freshness.live_until(),
             Some(at) => Some(at + Duration::from_secs(now.since(at).as_secs() + 1)),
             None => None,
         };
         let picture = (now < self.due.picture).then_some(self.due.picture);
         let dues = [Some(self.due.tend), Some(self.due.repaint), picture, next_word];
         dues.into_iter().flatten().map(|at| at.since(now)).fold(FAR, Duration::min)
+    }
+
+    /// Whether the picture may pass for live. That of a camera which is known to be gone may not, however slow it was.
+    fn is_live(&self, now: Instant) -> bool {
+        self.freshness.is_live(now) && self.situation.expects(&self.caption.camera)
     }
 
     fn gap(&self, now: Instant) -> Gap {

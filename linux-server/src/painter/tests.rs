@@ -204,6 +204,24 @@ fn a_picture_that_nothing_follows_gives_way_to_words_that_say_how_long_and_why()
 }
 
 #[test]
+fn the_picture_of_a_camera_that_is_gone_gives_way_at_once_however_slow_the_camera() {
+    let bench = Bench::pixels();
+    bench.painter.status(connected(SourceState::Capturing));
+    assert!(matches!(bench.next(), Seen::Words(..)));
+    for number in 1..=4 {
+        bench.show(number, JPEG);
+        bench.stats_when(|stats| stats.shown == u64::from(number));
+        bench.dial.turn(5000);
+    }
+    while let Ok(_seen) = bench.seen.try_recv() {}
+    let link = Link::Lost { camera: "porch".to_owned(), why: "it ended its stream".to_owned() };
+    bench.painter.status(Situation { link, how_to_connect: Vec::new() });
+    let seen = bench.next();
+    let why = "porch is no longer connected: it ended its stream.";
+    assert_eq!(seen, words("NO LIVE PICTURE", &["No fresh picture for 5 s.", why]));
+}
+
+#[test]
 fn a_frame_that_waited_too_long_is_never_shown() {
     let bench = Bench::pixels();
     let long_ago = bench.dial.now().before(Duration::from_millis(1000));
