@@ -1,19 +1,30 @@
 //! The log: lines on standard error, never on standard output, which may carry pictures.
 //!
-//! State changes are always told; whatever can repeat goes through a [`Limiter`]. Nothing here keeps a file.
+//! State changes are always told; whatever can repeat goes through a [`Limiter`]. Nothing here keeps a file. Nobody
+//! waits for the log: what standard error does not take at once is lost.
 
 use std::fmt;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use sealcam_core::time::Instant;
 
-/// Writes one line to standard error. A closed standard error is not an error.
+use crate::wait::takes_output;
+
+/// Writes one line to standard error, unless that is stopped (a terminal after Ctrl-S) or full (a pipe that nobody
+/// reads). A closed standard error is not an error.
 pub fn say(line: fmt::Arguments<'_>) {
     let mut text = String::new();
     if fmt::write(&mut text, line).is_ok() {
         text.push('\n');
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        write(&mut std::io::stderr().lock(), &text);
+    }
+}
+
+fn write(out: &mut (impl Write + AsFd), text: &str) {
+    if takes_output(out.as_fd(), Duration::ZERO) {
+        let _ = out.write_all(text.as_bytes());
     }
 }
 
@@ -45,7 +56,26 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
     use super::*;
+
+    #[test]
+    fn line_that_nobody_takes_holds_nobody_up() {
+        let (_reader, mut writer) = std::io::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while writer.write(&[0; 4096]).is_ok() {}
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let (done, is_done) = channel();
+        thread::spawn(move || {
+            write(&mut writer, "a line\n");
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(20)).expect("it waits for the reader");
+    }
 
     #[test]
     fn repeated_lines_are_held_back_and_counted() {

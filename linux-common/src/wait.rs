@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{array, fs, io};
 
 use nix::errno::Errno;
@@ -135,6 +136,15 @@ impl AsFd for Waker {
     }
 }
 
+/// Whether a few bytes can be written to `fd` without waiting, now or within `patience`. A terminal that was stopped
+/// with Ctrl-S and a pipe that nobody reads take nothing, perhaps for ever.
+#[must_use]
+pub fn takes_output(fd: BorrowedFd<'_>, patience: Duration) -> bool {
+    let mut polled = [PollFd::new(fd, PollFlags::POLLOUT)];
+    // Whatever is wrong with the descriptor, writing finds out without waiting.
+    !matches!(ppoll(&mut polled, Some(TimeSpec::from_duration(patience)), None), Ok(0))
+}
+
 /// The signals that this process ignores, as a mask with bit `n - 1` for signal `n`.
 ///
 /// A blocked signal would be queued even where it is ignored, so the mask decides what is blocked at all.
@@ -149,10 +159,12 @@ fn parse_ignored(status: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
     use std::thread;
-    use std::time::Duration;
 
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::sys::signal::raise;
+    use nix::unistd::{read, write};
 
     use super::*;
 
@@ -198,6 +210,21 @@ mod tests {
         raise(Signal::SIGTERM).unwrap();
         assert_eq!(waiter.wait([], None).unwrap().stop, Some(Signal::SIGTERM));
         assert_eq!(waiter.wait([], Some(Instant::ZERO)).unwrap().stop, None);
+    }
+
+    #[test]
+    fn full_pipe_takes_no_output_until_somebody_reads() {
+        let (reader, writer) = io::pipe().unwrap();
+        let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
+        let takes = || takes_output(writer.as_fd(), Duration::ZERO);
+        assert!(takes());
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        while write(&writer, &[0; 4096]).is_ok() {}
+        assert!(!takes());
+        read(&reader, &mut [0; 8192]).unwrap();
+        assert!(takes());
+        drop(reader);
+        assert!(takes(), "there is an error to be found");
     }
 
     #[test]
