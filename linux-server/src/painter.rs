@@ -200,6 +200,8 @@ impl Painter {
     }
 
     fn stop(&mut self) {
+        // Once: whoever has been waited for in vain is not waited for again.
+        let Some(thread) = self.thread.take() else { return };
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
         let waiting = |state: &mut State| !state.finished;
@@ -208,7 +210,7 @@ impl Painter {
         let finished = waited.unwrap_or_else(PoisonError::into_inner).0.finished;
         if finished {
             // Panics are caught on the thread, so there is no result to look at.
-            let _ = self.thread.take().map(JoinHandle::join);
+            let _ = thread.join();
         } else {
             // Its sink blocks and may do so for ever; the thread is left behind, the screen is not.
             restore::now();

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use sealcam_linux::clock::Clock;
+
 use super::*;
 use crate::canvas::{Canvas, Size};
 use crate::fit::PixelShape;
@@ -368,6 +370,17 @@ fn a_sink_that_cannot_be_opened_is_the_failure_of_starting() {
     assert_eq!(failure, Some(Failure::new(Exit::Sink, "no such screen")));
     let failure = Painter::start(|| panic!("while opening"), || Instant::ZERO, || {}).err();
     assert!(failure.is_some_and(|failure| failure.message.contains("while opening")));
+}
+
+#[test]
+fn a_sink_that_blocks_for_ever_is_waited_for_once() {
+    let mut bench = Bench::frames(true);
+    bench.show(1, JPEG);
+    assert_eq!(bench.next(), Seen::Frame(1));
+    assert_eq!(bench.painter.finish().shown, 0);
+    let since = Clock.now();
+    drop(bench.painter);
+    assert!(Clock.now().since(since) < PATIENCE / 2);
 }
 
 #[test]

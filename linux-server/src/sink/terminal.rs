@@ -13,9 +13,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    FlowArg, FlushArg, LocalFlags, SetArg, Termios, tcflow, tcflush, tcgetattr, tcsetattr,
+};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use sealcam_linux::exit::{Exit, Failure, Result};
+use sealcam_linux::wait::takes_output;
 
 use self::colour::{Depth, Tone};
 use super::restore::{self, Guard};
@@ -33,6 +36,8 @@ const PACE: Pace = Pace {
     tend: Duration::from_millis(250),
     repaint: Duration::MAX,
 };
+/// How long a terminal may take to go on at the end.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// The size of a terminal that does not tell.
 const USUAL: (u16, u16) = (80, 24);
 
@@ -248,14 +253,30 @@ fn leave_at_the_end(out: File) -> Guard {
     let keyboard = quiet_keyboard();
     restore::on_exit(move || {
         // On the way out nothing is left to be done about a failure.
-        let _ = (&out).write_all(LEAVE);
+        leave(&out);
         if let Some((tty, before)) = &keyboard
             && is_in_foreground(tty)
         {
             let before = before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let _ = tcsetattr(tty, SetArg::TCSAFLUSH, &before);
+            // Not TCSAFLUSH, which waits for the terminal to take all that was written.
+            let _ = tcflush(tty, FlushArg::TCIFLUSH);
+            let _ = tcsetattr(tty, SetArg::TCSANOW, &before);
         }
     })
+}
+
+/// Gives the screen back. A terminal that was stopped with Ctrl-S goes on; one that nobody reads any more is left as
+/// it is, since waiting for it would keep the program from ending.
+fn leave(out: &File) {
+    if is_in_foreground(out) {
+        // TCOON alone undoes nothing but TCOOFF; the two together undo Ctrl-S as well.
+        let _ = tcflow(out, FlowArg::TCOOFF);
+        let _ = tcflow(out, FlowArg::TCOON);
+    }
+    if takes_output(out.as_fd(), PATIENCE) {
+        let mut out = out;
+        let _ = out.write_all(LEAVE);
+    }
 }
 
 /// Turns off the echo of the terminal at standard input; gives it and its settings before.
@@ -272,7 +293,7 @@ fn quiet_keyboard() -> Option<(OwnedFd, Mutex<Termios>)> {
 }
 
 /// A process in the background that changes a terminal's settings is stopped by the kernel.
-fn is_in_foreground(tty: &OwnedFd) -> bool {
+fn is_in_foreground(tty: impl AsFd) -> bool {
     tcgetpgrp(tty).is_ok_and(|group| group == getpgrp())
 }
 
@@ -299,6 +320,20 @@ mod tests {
 
     fn written(bytes: &[u8]) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn terminal_that_takes_nothing_is_left_without_waiting_for_it() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let terminal = File::from(pty.slave);
+        tcflow(&terminal, FlowArg::TCOOFF).unwrap();
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            leave(&terminal);
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(20)).expect("it waits for the terminal");
+        drop(pty.master);
     }
 
     #[test]
