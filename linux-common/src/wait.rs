@@ -145,6 +145,17 @@ pub fn takes_output(fd: BorrowedFd<'_>, patience: Duration) -> bool {
     !matches!(ppoll(&mut polled, Some(TimeSpec::from_duration(patience)), None), Ok(0))
 }
 
+/// Keeps Ctrl-Z from stopping this thread and those that it starts from now on: for programs with something on a
+/// screen that must not stand still there.
+///
+/// # Errors
+/// [`Exit::Other`], for no reason that is known.
+pub fn refuse_to_stand_still() -> Result<()> {
+    SigSet::from(Signal::SIGTSTP).thread_block().map_err(|errno| {
+        Failure::new(Exit::Other, format!("Cannot block the signal of Ctrl-Z: {}.", errno.desc()))
+    })
+}
+
 /// The signals that this process ignores, as a mask with bit `n - 1` for signal `n`.
 ///
 /// A blocked signal would be queued even where it is ignored, so the mask decides what is blocked at all.
@@ -225,6 +236,15 @@ mod tests {
         assert!(takes());
         drop(reader);
         assert!(takes(), "there is an error to be found");
+    }
+
+    #[test]
+    fn ctrl_z_does_not_stop_who_refuses() {
+        let thread = thread::spawn(|| {
+            refuse_to_stand_still().unwrap();
+            thread::spawn(|| SigSet::thread_get_mask().unwrap().contains(Signal::SIGTSTP)).join().unwrap()
+        });
+        assert!(thread.join().unwrap());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use sealcam_linux::random::OsRng;
 use sealcam_linux::state::{State, Watch};
 use sealcam_linux::trust::{AuthorizedCameras, cameras};
 use sealcam_linux::udp::{Sent, Socket};
-use sealcam_linux::wait::{Waiter, Waker};
+use sealcam_linux::wait::{self, Waiter, Waker};
 
 use self::stage::Stage;
 use crate::args::{PORT, RunArgs};
@@ -64,6 +64,10 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         None => Socket::bind_any(PORT, asked)?,
     };
     let choice = args.sink.clone();
+    if !matches!(choice, Some(SinkChoice::Dump(_) | SinkChoice::Snapshot(_) | SinkChoice::Stdout)) {
+        // Nobody would take the picture off the screen.
+        wait::refuse_to_stand_still()?;
+    }
     let wake = wakers.painter.clone();
     let painter = Painter::start(move || sink::open(choice.as_ref()), || Clock.now(), move || wake.wake())?;
 
