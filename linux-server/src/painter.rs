@@ -17,7 +17,7 @@ mod pixels;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -35,6 +35,11 @@ use crate::status::Situation;
 const QUEUE: usize = 8;
 /// How long a sink may take to finish at the end: a pipe that nobody reads or a stopped terminal takes for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+const UNANSWERED: &str = "Was asked to end while the sink was still being opened: the desktop, device or directory \
+    behind it does not answer. Another can be named with --sink.";
+/// How often it is asked whether the program should still wait for a sink to open.
+const ASK: Duration = Duration::from_millis(50);
 
 /// A frame to be shown.
 #[derive(Debug, Clone, Copy)]
@@ -112,11 +117,13 @@ impl Painter {
     /// Starts the thread and opens the sink on it, with what `open` does there.
     ///
     /// `clock` is CLOCK_MONOTONIC. `wake` is called on the thread once, when it ends by itself: see
-    /// [`Painter::end`] then.
+    /// [`Painter::end`] then. Opening may take for ever (an X server that does not answer): `give_up` is asked
+    /// again and again meanwhile.
     pub(crate) fn start(
         open: impl FnOnce() -> Result<Sink> + Send + 'static,
         clock: impl Fn() -> Instant + Send + 'static,
         wake: impl Fn() + Send + 'static,
+        give_up: impl Fn() -> bool,
     ) -> Result<Self> {
         restore::before_panic_messages();
         let shared = Arc::new(Shared::new());
@@ -136,7 +143,17 @@ impl Painter {
             |error| Failure::new(Exit::Other, format!("Cannot start the painting thread: {error}."));
         let thread =
             Builder::new().name(restore::PAINTER_THREAD.to_owned()).spawn(body).map_err(no_thread)?;
-        let answer = opening.recv().unwrap_or_else(|_| Err(shared.failure()));
+        let answer = loop {
+            match opening.recv_timeout(ASK) {
+                Ok(answer) => break answer,
+                Err(RecvTimeoutError::Disconnected) => break Err(shared.failure()),
+                Err(RecvTimeoutError::Timeout) if give_up() => {
+                    restore::now();
+                    break Err(Failure::new(Exit::Sink, UNANSWERED));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
         Ok(Self { shared, thread: Some(thread), sink: answer? })
     }
 

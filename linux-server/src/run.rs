@@ -69,7 +69,9 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         wait::refuse_to_stand_still()?;
     }
     let wake = wakers.painter.clone();
-    let painter = Painter::start(move || sink::open(choice.as_ref()), || Clock.now(), move || wake.wake())?;
+    let asked_to_end = || waiter.wait([], Some(Clock.now())).is_ok_and(|ready| ready.stop.is_some());
+    let open = move || sink::open(choice.as_ref());
+    let painter = Painter::start(open, || Clock.now(), move || wake.wake(), asked_to_end)?;
 
     let config = ServerConfig {
         modulus,

@@ -113,7 +113,7 @@ impl Bench {
         let clock = dial.clone();
         dial.turn(10_000);
         let wake = move || waker.send(()).unwrap();
-        let painter = Painter::start(open, move || clock.look(), wake).unwrap();
+        let painter = Painter::start(open, move || clock.look(), wake, || false).unwrap();
         Self { painter, dial, seen, permits: permitted.then_some(permits), woken }
     }
 
@@ -366,9 +366,9 @@ fn a_sink_that_panics_is_closed_and_told_as_a_failure() {
 #[test]
 fn a_sink_that_cannot_be_opened_is_the_failure_of_starting() {
     let refuse = || Err(Failure::new(Exit::Sink, "no such screen"));
-    let failure = Painter::start(refuse, || Instant::ZERO, || {}).err();
+    let failure = Painter::start(refuse, || Instant::ZERO, || {}, || false).err();
     assert_eq!(failure, Some(Failure::new(Exit::Sink, "no such screen")));
-    let failure = Painter::start(|| panic!("while opening"), || Instant::ZERO, || {}).err();
+    let failure = Painter::start(|| panic!("while opening"), || Instant::ZERO, || {}, || false).err();
     assert!(failure.is_some_and(|failure| failure.message.contains("while opening")));
 }
 
@@ -381,6 +381,18 @@ fn a_sink_that_blocks_for_ever_is_waited_for_once() {
     let since = Clock.now();
     drop(bench.painter);
     assert!(Clock.now().since(since) < PATIENCE / 2);
+}
+
+#[test]
+fn a_sink_that_takes_for_ever_to_open_is_given_up_when_the_program_is_to_end() {
+    let (answer, never) = channel::<()>();
+    let open = move || {
+        let _ = never.recv();
+        Err(Failure::new(Exit::Sink, "too late"))
+    };
+    let failure = Painter::start(open, || Instant::ZERO, || {}, || true).err();
+    assert!(failure.is_some_and(|failure| failure.exit == Exit::Sink && failure.message.contains("end")));
+    drop(answer);
 }
 
 #[test]
