@@ -9,10 +9,12 @@ use std::io::{self, IsTerminal, Read as _, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::libc::O_NONBLOCK;
 use nix::sys::stat::{fstat, major};
 use sealcam_core::frame::mjpeg::{MjpegCounters, MjpegError, MjpegReader};
+use sealcam_core::time::Instant;
 use sealcam_linux::clock::Clock;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
@@ -25,6 +27,9 @@ use super::{Run, State};
 
 /// The major number of V4L2's character devices (linux/videodev2.h: VIDEO_MAJOR in media/v4l2-dev.h).
 const VIDEO_MAJOR: u64 = 81;
+
+/// Bytes that come for so long without a picture in them are told: they may never hold one.
+const BARREN: Duration = Duration::from_secs(5);
 
 /// Opens standard input.
 ///
@@ -99,13 +104,18 @@ enum Flow {
 /// Hands on the frames of a stream up to its end, each as soon as it is whole, or when it is due.
 fn play(file: &File, name: &str, mut pace: Option<&mut Pace>, outlet: &mut Outlet) -> Result<Flow> {
     let mut buf = vec![0; outlet.max_len()];
-    let mut reader = MjpegReader::new(Input { file, stop: outlet.stop().clone() }, &mut buf);
+    let mut reader = MjpegReader::new(Input::new(file, outlet.stop().clone()), &mut buf);
     let mut counted = MjpegCounters::default();
     let mut is_told = false;
     loop {
         let frame = match reader.next_frame() {
             Ok(frame) => frame,
             Err(MjpegError::Read(InputError::Stopped)) => return Ok(Flow::Stopped),
+            Err(MjpegError::Read(InputError::Barren)) => {
+                is_told = false;
+                outlet.state(State::CameraError, barren(name));
+                continue;
+            }
             Err(MjpegError::Read(InputError::Failed(e))) => return Err(failed(name)(e)),
             Err(MjpegError::BufferTooSmall) => return Err(failed(name)(io::ErrorKind::OutOfMemory.into())),
         };
@@ -121,6 +131,7 @@ fn play(file: &File, name: &str, mut pace: Option<&mut Pace>, outlet: &mut Outle
                 outlet.state(State::Capturing, format!("Pictures come from {name}."));
             }
             outlet.hand_on(Clock.now(), frame);
+            reader.reader().begin_anew();
         }
         counted = count(counted, reader.counters(), outlet);
         if is_end {
@@ -142,6 +153,14 @@ fn count(before: MjpegCounters, now: MjpegCounters, outlet: &Outlet) -> MjpegCou
     now
 }
 
+fn barren(name: &str) -> String {
+    format!(
+        "Bytes come from {name}, but for {} s no JPEG picture was in them: it must be MJPEG (rpicam-vid needs --codec \
+         mjpeg, ffmpeg -f mjpeg). Reading on.",
+        BARREN.as_secs()
+    )
+}
+
 fn no_picture(name: &str, counted: MjpegCounters) -> Failure {
     let MjpegCounters { too_large, cut_off, damaged, .. } = counted;
     let found = if too_large + cut_off + damaged == 0 {
@@ -160,12 +179,27 @@ fn failed(name: &str) -> impl Fn(io::Error) -> Failure {
 struct Input<'f> {
     file: &'f File,
     stop: Stop,
+    /// Since when bytes have come without a picture; `None`: none have come since the last.
+    barren_since: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum InputError {
     Stopped,
+    /// Bytes come, and no picture for [`BARREN`]. Nothing is lost: reading goes on.
+    Barren,
     Failed(io::Error),
+}
+
+impl<'f> Input<'f> {
+    fn new(file: &'f File, stop: Stop) -> Self {
+        Self { file, stop, barren_since: None }
+    }
+
+    /// A picture was found.
+    fn begin_anew(&mut self) {
+        self.barren_since = None;
+    }
 }
 
 impl embedded_io::ErrorType for Input<'_> {
@@ -174,6 +208,10 @@ impl embedded_io::ErrorType for Input<'_> {
 
 impl embedded_io::Read for Input<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::result::Result<usize, InputError> {
+        let now = Clock.now();
+        if self.barren_since.take_if(|since| now.since(*since) >= BARREN).is_some() {
+            return Err(InputError::Barren);
+        }
         loop {
             // A regular file is always ready.
             let woken = self.stop.wait_readable(self.file.as_fd(), None).map_err(InputError::Failed)?;
@@ -181,7 +219,10 @@ impl embedded_io::Read for Input<'_> {
                 return Err(InputError::Stopped);
             }
             match self.file.read(buf) {
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.barren_since = self.barren_since.or_else(|| Some(Clock.now()));
+                    return Ok(count);
+                }
                 // A pipe may be shared with a reader that was faster.
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(e) => return Err(InputError::Failed(e)),
@@ -193,7 +234,7 @@ impl embedded_io::Read for Input<'_> {
 impl embedded_io::Error for InputError {
     fn kind(&self) -> embedded_io::ErrorKind {
         match self {
-            Self::Stopped => embedded_io::ErrorKind::Interrupted,
+            Self::Stopped | Self::Barren => embedded_io::ErrorKind::Interrupted,
             Self::Failed(_) => embedded_io::ErrorKind::Other,
         }
     }
@@ -205,6 +246,7 @@ impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped => f.write_str("told to stop"),
+            Self::Barren => f.write_str("no picture for long"),
             Self::Failed(e) => e.fmt(f),
         }
     }
@@ -217,7 +259,6 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::sync::mpsc::{self, Receiver};
     use std::thread::{self, JoinHandle};
-    use std::time::Duration;
 
     use super::super::intake::tiny_jpeg;
     use super::super::outlet::Shared;
@@ -279,6 +320,23 @@ mod tests {
         assert_eq!(thread.join().unwrap(), Ok(()));
         let skipped = shared.stats().skipped;
         assert_eq!((skipped.too_large, skipped.total()), (1, 2), "{skipped:?}");
+    }
+
+    #[test]
+    fn bytes_without_a_picture_are_told_and_reading_goes_on() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let file = File::from(OwnedFd::from(reader));
+        let mut input = Input::new(&file, Stop::new().unwrap());
+        writer.write_all(b"no picture in here").unwrap();
+        let read = |input: &mut Input<'_>| embedded_io::Read::read(input, &mut [0; 4]);
+        assert!(matches!(read(&mut input), Ok(4)));
+        assert!(matches!(read(&mut input), Ok(4)), "too early to tell");
+        input.barren_since = input.barren_since.map(|since| since.before(BARREN));
+        assert!(matches!(read(&mut input), Err(InputError::Barren)));
+        assert!(matches!(read(&mut input), Ok(4)), "told once, and begun anew");
+        input.barren_since = input.barren_since.map(|since| since.before(BARREN));
+        input.begin_anew();
+        assert!(matches!(read(&mut input), Ok(4)), "there was a picture");
     }
 
     #[test]
