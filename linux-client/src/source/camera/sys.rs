@@ -297,7 +297,9 @@ impl<T> Ioctl<T> {
 
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim().to_owned()
+    // The camera's maker chose it, or somebody who built one for this: it goes to terminals.
+    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default());
+    text.trim().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -308,6 +310,7 @@ mod tests {
     fn names_end_at_zero_and_need_not_be_utf8() {
         assert_eq!(text(b"HD Webcam\0\0rest"), "HD Webcam");
         assert_eq!(text(b"no end"), "no end");
+        assert_eq!(text(b"Cam\x1B[2J\n"), "Cam?[2J");
         // A name cut off at 32 bytes within a character.
         assert_eq!(text(b"Cam\xC3"), "Cam\u{FFFD}");
     }
