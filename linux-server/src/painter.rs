@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! network loop ── show ──▶ mailbox ──▶ decode ─▶ fit ─▶ sink      pixels: one frame waits, the newest wins
-//!              ── status ▶         └───────────────────▶ sink      frames: a short queue, every frame
-//!              ◀─ stats, end, wake
+//!              ── status ▶         │   (a thread)
+//!              ◀─ stats, end, wake └──────────────────▶ sink      frames: a short queue, every frame
 //! ```
 //! A frame that is not followed by another in time gives way to a statement (`painter/freshness.rs`): nothing old is
 //! ever shown as live. This file is the handle and what both sides share; `painter/pixels.rs` and
 //! `painter/frames.rs` are the work. Which camera is shown is the loop's decision.
 
+mod decoding;
 mod frames;
 mod freshness;
 mod latency;
@@ -25,9 +26,10 @@ use std::time::Duration;
 use sealcam_core::time::Instant;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
+use self::decoding::{Decode, Decoded, Decoding};
 use self::latency::Latency;
 use self::mailbox::{Mailbox, Parcel};
-use crate::decode::Undecodable;
+use crate::decode::{Decoder, Undecodable};
 use crate::sink::{Kind, Sink, SinkEnd, restore};
 use crate::status::Situation;
 
@@ -125,12 +127,24 @@ impl Painter {
         wake: impl Fn() + Send + 'static,
         give_up: impl Fn() -> bool,
     ) -> Result<Self> {
+        let mut decoder = Decoder::new();
+        let decode = Box::new(move |jpeg: &[u8], picture: &mut _| decoder.decode(jpeg, picture));
+        Self::start_with(decode, open, clock, wake, give_up)
+    }
+
+    fn start_with(
+        decode: Decode,
+        open: impl FnOnce() -> Result<Sink> + Send + 'static,
+        clock: impl Fn() -> Instant + Send + 'static,
+        wake: impl Fn() + Send + 'static,
+        give_up: impl Fn() -> bool,
+    ) -> Result<Self> {
         restore::before_panic_messages();
         let shared = Arc::new(Shared::new());
         let (opened, opening) = sync_channel(1);
         let its_shared = Arc::clone(&shared);
         let body = move || {
-            let end = catch_unwind(AssertUnwindSafe(|| run(open, &clock, &its_shared, &opened)));
+            let end = catch_unwind(AssertUnwindSafe(|| run(open, decode, &clock, &its_shared, &opened)));
             let end = end.unwrap_or_else(|panic| Some(SinkEnd::Failed(fault(&*panic))));
             let wanted = its_shared.finish(end);
             // An `opened` that nobody used ends the wait in `start`.
@@ -139,10 +153,8 @@ impl Painter {
                 wake();
             }
         };
-        let no_thread =
-            |error| Failure::new(Exit::Other, format!("Cannot start the painting thread: {error}."));
-        let thread =
-            Builder::new().name(restore::PAINTER_THREAD.to_owned()).spawn(body).map_err(no_thread)?;
+        let thread = Builder::new().name(restore::PAINTER_THREAD.to_owned()).spawn(body);
+        let thread = thread.map_err(|error| no_thread(&error))?;
         let answer = loop {
             match opening.recv_timeout(ASK) {
                 Ok(answer) => break answer,
@@ -252,6 +264,8 @@ struct Shared {
 
 struct State {
     mailbox: Mailbox,
+    /// A frame that is back from the decoder.
+    decoded: Option<Decoded>,
     situation: Option<Situation>,
     note: Option<String>,
     stop: bool,
@@ -264,16 +278,29 @@ struct State {
 #[derive(Default)]
 struct Work {
     frame: Option<Parcel>,
+    decoded: Option<Decoded>,
     situation: Option<Situation>,
     note: Option<String>,
-    /// Show the frame that comes with this, and no more.
+    /// Show the frame that comes with this or is being decoded, and no more.
     stop: bool,
+}
+
+/// Which frames the thread takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Appetite {
+    /// The next one, whenever it comes.
+    Any,
+    /// None now, unless it is the last: the sink wants few.
+    Last,
+    /// None until the one that is being decoded is back.
+    Busy,
 }
 
 impl Shared {
     fn new() -> Self {
         let state = State {
             mailbox: Mailbox::new(1),
+            decoded: None,
             situation: None,
             note: None,
             stop: false,
@@ -289,20 +316,33 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to do, for `patience` at most. Frames count and come only with `frames`, or at the end.
-    fn next(&self, patience: Duration, frames: bool) -> Work {
+    /// Waits for something to do, for `patience` at most.
+    fn next(&self, patience: Duration, appetite: Appetite) -> Work {
+        let takes = |state: &State| match appetite {
+            Appetite::Any => true,
+            Appetite::Last => state.stop,
+            Appetite::Busy => state.decoded.is_some(),
+        };
         let idle = |state: &mut State| {
-            let news = state.stop || state.situation.is_some() || state.note.is_some();
-            !news && (!frames || state.mailbox.is_empty())
+            let stop = state.stop && appetite != Appetite::Busy;
+            let news = stop || state.decoded.is_some() || state.situation.is_some() || state.note.is_some();
+            !news && (!takes(state) || state.mailbox.is_empty())
         };
         let waited = self.work.wait_timeout_while(self.lock(), patience, idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         Work {
-            frame: if frames || state.stop { state.mailbox.take() } else { None },
+            frame: if takes(&state) { state.mailbox.take() } else { None },
+            decoded: state.decoded.take(),
             situation: state.situation.take(),
             note: state.note.take(),
             stop: state.stop,
         }
+    }
+
+    /// A frame is back from the decoder.
+    fn decoded(&self, decoded: Decoded) {
+        self.lock().decoded = Some(decoded);
+        self.work.notify_one();
     }
 
     /// Marks the thread as finished; says whether it was told to.
@@ -326,8 +366,9 @@ impl Shared {
 /// The thread: opens the sink, tells so, and works until told to stop (`None`) or until the sink ends.
 fn run(
     open: impl FnOnce() -> Result<Sink>,
+    decode: Decode,
     clock: &dyn Fn() -> Instant,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     opened: &SyncSender<Result<Description>>,
 ) -> Option<SinkEnd> {
     let Sink { kind, name, warnings } = match open() {
@@ -341,9 +382,16 @@ fn run(
     let covers_terminal = matches!(&kind, Kind::Pixels(sink) if sink.writes_text());
     let _ = opened.send(Ok(Description { name, warnings, covers_terminal }));
     match kind {
-        Kind::Pixels(sink) => pixels::PixelPainter::new(sink, clock, shared).run().err(),
+        Kind::Pixels(sink) => match Decoding::start(decode, shared) {
+            Ok(decoding) => pixels::PixelPainter::new(sink, decoding, clock, shared).run().err(),
+            Err(error) => Some(SinkEnd::Failed(no_thread(&error))),
+        },
         Kind::Frames(sink) => frames::run(sink, clock, shared).err(),
     }
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Other, format!("Cannot start a thread to paint with: {error}."))
 }
 
 /// A panic on the thread, as a failure: told by the loop, once the screen can be read again.

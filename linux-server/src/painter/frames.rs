@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sealcam_core::time::Instant;
 
-use super::Shared;
 use super::mailbox::Parcel;
+use super::{Appetite, Shared};
 use crate::sink::{FrameSink, SinkEnd};
 
 /// How often the sink is asked whether anyone is still there, while no frames come.
@@ -18,7 +18,7 @@ pub(super) fn run(
     shared: &Shared,
 ) -> Result<(), SinkEnd> {
     loop {
-        let work = shared.next(TEND, true);
+        let work = shared.next(TEND, Appetite::Any);
         match work.frame {
             Some(frame) => hand_on(&mut *sink, frame, clock, shared)?,
             None if work.stop => return Ok(()),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sealcam_core::time::Instant;
 
+use super::decoding::{Decoded, Decoding};
 use super::freshness::Freshness;
 use super::mailbox::Parcel;
-use super::{Shared, Work};
+use super::{Appetite, Shared, Work};
 use crate::canvas::{Canvas, Rect, Size};
-use crate::decode::{Decoder, Picture};
+use crate::decode::{Picture, Undecodable};
 use crate::fit::{Fitter, place};
 use crate::sink::{Caption, PixelSink, SinkEnd, Surface, View};
 use crate::status::{Gap, Situation, Statement, text};
@@ -26,7 +27,8 @@ pub(super) struct PixelPainter<'a> {
     sink: Box<dyn PixelSink>,
     clock: &'a dyn Fn() -> Instant,
     shared: &'a Shared,
-    decoder: Decoder,
+    decoding: Decoding,
+    /// The newest that was fresh.
     picture: Picture,
     /// The size of the newest picture that could be decoded.
     picture_size: Option<Size>,
@@ -61,13 +63,18 @@ struct Due {
 
 impl<'a> PixelPainter<'a> {
     /// A painter that has painted nothing yet.
-    pub(super) fn new(sink: Box<dyn PixelSink>, clock: &'a dyn Fn() -> Instant, shared: &'a Shared) -> Self {
+    pub(super) fn new(
+        sink: Box<dyn PixelSink>,
+        decoding: Decoding,
+        clock: &'a dyn Fn() -> Instant,
+        shared: &'a Shared,
+    ) -> Self {
         let now = Instant::ZERO;
         Self {
             sink,
             clock,
             shared,
-            decoder: Decoder::new(),
+            decoding,
             picture: Picture::new(),
             picture_size: None,
             canvas: Canvas::new(),
@@ -88,8 +95,8 @@ impl<'a> PixelPainter<'a> {
         loop {
             let now = (self.clock)();
             self.keep_up(now)?;
-            let Work { frame, situation, note, stop } =
-                self.shared.next(self.sleep(now), now >= self.due.picture);
+            let Work { frame, decoded, situation, note, stop } =
+                self.shared.next(self.sleep(now), self.appetite(now));
             if let Some(situation) = situation {
                 self.situation = situation;
             }
@@ -99,14 +106,25 @@ impl<'a> PixelPainter<'a> {
                     self.due.repaint = now;
                 }
             }
-            if let Some(frame) = frame {
-                let shown = self.show(&frame);
-                self.shared.lock().mailbox.give_back(frame);
-                shown?;
+            let shown = decoded.and_then(|decoded| self.judge(decoded));
+            // The next one is decoded while this one is painted.
+            self.decode(frame);
+            if let Some(captured_at) = shown {
+                self.show(captured_at)?;
             }
-            if stop {
+            if stop && !self.decoding.is_busy() {
                 return Ok(());
             }
+        }
+    }
+
+    fn appetite(&self, now: Instant) -> Appetite {
+        if self.decoding.is_busy() {
+            Appetite::Busy
+        } else if now >= self.due.picture {
+            Appetite::Any
+        } else {
+            Appetite::Last
         }
     }
 
@@ -154,43 +172,65 @@ impl<'a> PixelPainter<'a> {
         Gap { age, undecodable: self.undecodable, late: self.late }
     }
 
-    /// Decodes and shows a frame, if it can be and is still fresh.
-    fn show(&mut self, frame: &Parcel) -> Result<(), SinkEnd> {
-        let now = (self.clock)();
-        if !self.freshness.is_fresh(frame.fresh_from, now) {
-            self.count_late();
-            return Ok(());
+    /// Lends a frame to the decoder.
+    fn decode(&mut self, frame: Option<Parcel>) {
+        let Some(frame) = frame else { return };
+        self.due.picture = (self.clock)() + self.sink.pace().between_pictures;
+        if let Some(refused) = self.decoding.begin(frame) {
+            self.shared.lock().mailbox.give_back(refused);
         }
-        if let Err(why) = self.decoder.decode(&frame.jpeg, &mut self.picture) {
-            self.undecodable += 1;
-            let mut state = self.shared.lock();
-            state.stats.undecodable += 1;
-            state.stats.why_undecodable = Some(why);
-            return Ok(());
+    }
+
+    /// Makes a decoded frame the picture, if it could be decoded and is still fresh; then says when it was taken.
+    fn judge(&mut self, decoded: Decoded) -> Option<Instant> {
+        let Decoded { frame, mut picture, result } = decoded;
+        let another = self.caption.camera != frame.camera;
+        // What was measured of one camera does not make another's frame fresh.
+        let fresh = match another {
+            true => Freshness::new().is_fresh(frame.fresh_from, (self.clock)()),
+            false => self.freshness.is_fresh(frame.fresh_from, (self.clock)()),
+        };
+        let good = result.is_ok() && fresh;
+        if good {
+            if another {
+                self.caption.camera.clone_from(&frame.camera);
+                self.freshness.start_over();
+            }
+            (self.undecodable, self.late) = (0, 0);
+            self.freshness.shown(frame.number, frame.fresh_from);
+            std::mem::swap(&mut self.picture, &mut picture);
+            self.picture_size = Some(self.picture.size());
+        } else {
+            self.due.picture = Instant::ZERO;
+            self.count_unusable(result.err());
         }
-        // Decoding takes its time too, on a slow machine more than a frame has.
-        if !self.freshness.is_fresh(frame.fresh_from, (self.clock)()) {
-            self.count_late();
-            return Ok(());
-        }
-        if self.caption.camera != frame.camera {
-            self.caption.camera.clone_from(&frame.camera);
-            self.freshness.start_over();
-        }
-        (self.undecodable, self.late) = (0, 0);
-        self.picture_size = Some(self.picture.size());
-        self.freshness.shown(frame.number, frame.fresh_from);
+        self.decoding.give_back(picture);
+        let captured_at = frame.captured_at;
+        self.shared.lock().mailbox.give_back(frame);
+        good.then_some(captured_at)
+    }
+
+    fn show(&mut self, captured_at: Instant) -> Result<(), SinkEnd> {
         let surface = self.sink.surface(self.picture_size);
         self.paint_picture(surface)?;
         let shown_at = (self.clock)();
-        self.due.picture = now + self.sink.pace().between_pictures;
-        self.count(shown_at, shown_at.since(frame.captured_at));
+        self.count(shown_at, shown_at.since(captured_at));
         Ok(())
     }
 
-    fn count_late(&mut self) {
-        self.late += 1;
-        self.shared.lock().stats.late += 1;
+    fn count_unusable(&mut self, why: Option<Undecodable>) {
+        let mut state = self.shared.lock();
+        match why {
+            Some(why) => {
+                self.undecodable += 1;
+                state.stats.undecodable += 1;
+                state.stats.why_undecodable = Some(why);
+            }
+            None => {
+                self.late += 1;
+                state.stats.late += 1;
+            }
+        }
     }
 
     fn count(&mut self, shown_at: Instant, latency: Duration) {

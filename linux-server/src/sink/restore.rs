@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-/// The name of the painter's thread. Its panics are caught: those of the decoder by `decode.rs`, all others by the
-/// painter itself, which reports them; so the hook neither tells nor restores anything for it.
+/// The name of the painter's thread. Its panics are caught by the painter itself, which reports them; so the hook
+/// neither tells nor restores anything for it.
 pub(crate) const PAINTER_THREAD: &str = "painter";
+/// The name of the decoder's thread, whose panics `decode.rs` catches: they are this or that frame's.
+pub(crate) const DECODER_THREAD: &str = "decoder";
 
 static REGISTERED: Mutex<Vec<Arc<Undo>>> = Mutex::new(Vec::new());
 
@@ -83,7 +85,7 @@ pub(crate) fn before_panic_messages() {
     ONCE.call_once(|| {
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if thread::current().name() != Some(PAINTER_THREAD) {
+            if !matches!(thread::current().name(), Some(PAINTER_THREAD | DECODER_THREAD)) {
                 now();
                 tell(info);
             }
