@@ -11,7 +11,7 @@ use sealcam_linux::exit::{Exit, Failure};
 /// Puts `bytes` at `path`, in place of what was there. After an error, nothing of it is left behind.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = part_of(path);
-    let written = File::create(&part).and_then(|mut file| file.write_all(bytes));
+    let written = create(&part).and_then(|mut file| file.write_all(bytes));
     let result = written.and_then(|()| fs::rename(&part, path));
     if result.is_err() {
         // The first error is the one to tell; that the remains cannot be removed either adds nothing to it.
@@ -23,8 +23,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Whether files can be made in the directory of `path`: makes an empty one under another name, and removes it.
 pub(crate) fn probe(path: &Path) -> io::Result<()> {
     let part = part_of(path);
-    File::create(&part)?;
+    create(&part)?;
     fs::remove_file(part)
+}
+
+/// A new file, whatever was left or put at its place: a link there leads somebody else's way, a named pipe nowhere.
+fn create(part: &Path) -> io::Result<File> {
+    match fs::remove_file(part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::create_new(part),
+    }
 }
 
 /// A failure to write `path`, with what can be done about it.
@@ -104,16 +112,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_full_disk_leaves_nothing_and_is_named() {
-        let full = Path::new("/dev/full");
-        if !full.exists() {
-            return;
-        }
-        let dir = TestDir::new("full");
-        let path = dir.path().join("a.jpg");
-        std::os::unix::fs::symlink(full, part_of(&path)).unwrap();
-        let error = replace(&path, b"x").unwrap_err();
-        assert!(cannot_write(&path, &error).message.contains("disk is full"), "{error}");
-        assert!(dir.names().is_empty());
+    fn what_lies_in_the_way_is_neither_followed_nor_waited_for() {
+        let dir = TestDir::new("way");
+        let (path, other) = (dir.path().join("a.jpg"), dir.path().join("other"));
+        fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, part_of(&path)).unwrap();
+        replace(&path, b"one").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        nix::unistd::mkfifo(&part_of(&path), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        probe(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(dir.names(), ["a.jpg", "other"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let error = io::Error::from_raw_os_error(Errno::ENOSPC as i32);
+        assert!(cannot_write(Path::new("a.jpg"), &error).message.contains("disk is full"), "{error}");
     }
 }
