@@ -1,9 +1,9 @@
 //! The subcommands that concern keys and trust. What can be pasted goes to standard output, everything else to the log.
 
-use std::io::Write;
 use std::path::Path;
 
 use sealcam_core::key::Fingerprint;
+use sealcam_linux::answer;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::{self, KeyFile};
@@ -16,7 +16,7 @@ use sealcam_linux::trust::{Camera, DisplayConf, Name};
 pub(crate) fn fingerprint(state: Option<&Path>) -> Result<()> {
     let state = open(state)?;
     let key = KeyFile::Camera.load_or_make(&state)?;
-    print(&key.modulus().fingerprint().to_string())
+    answer::print(&key.modulus().fingerprint().to_string())
 }
 
 /// Prints the command that lets this camera in.
@@ -30,7 +30,7 @@ pub(crate) fn identity(state: Option<&Path>, name: Option<&str>) -> Result<()> {
     let state = open(state)?;
     let key = KeyFile::Camera.load_or_make(&state)?;
     log::say(format_args!("Run this on the display, as the user that runs sealcam-server there:"));
-    print(&authorize_command(*key.modulus(), name))
+    answer::print(&authorize_command(*key.modulus(), name))
 }
 
 /// Trusts a display.
@@ -68,11 +68,4 @@ pub(crate) fn open(given: Option<&Path>) -> Result<State> {
     let state = State::open(given)?;
     log::say(format_args!("State directory: {state}"));
     Ok(state)
-}
-
-fn print(line: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(Exit::Other, format!("Cannot write to standard output: {error}.")))
 }

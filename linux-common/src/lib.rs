@@ -55,6 +55,7 @@
 //! ```
 
 pub mod addresses;
+pub mod answer;
 pub mod clock;
 pub mod exit;
 pub mod host_port;

@@ -1,11 +1,9 @@
 //! The subcommands: keys and trust. What can be pasted goes to standard output, everything else to the log.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use sealcam_core::key::Fingerprint;
-use sealcam_linux::addresses;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::{self, KeyFile};
@@ -13,6 +11,7 @@ use sealcam_linux::log;
 use sealcam_linux::state::State;
 use sealcam_linux::trust::cameras::{self, Authorized};
 use sealcam_linux::trust::{AuthorizedCameras, Camera, DisplayConf};
+use sealcam_linux::{addresses, answer};
 
 use crate::args::PORT;
 
@@ -20,7 +19,7 @@ use crate::args::PORT;
 pub(crate) fn fingerprint(state: Option<&Path>) -> Result<()> {
     let state = open(state)?;
     let key = KeyFile::Display.load_or_make(&state)?;
-    print(&[key.modulus().fingerprint().to_string()])
+    answer::print(&key.modulus().fingerprint().to_string())
 }
 
 /// Prints the command that makes a camera trust this display, once for each address that it might use.
@@ -33,13 +32,13 @@ pub(crate) fn identity(state: Option<&Path>) -> Result<()> {
         log::say(format_args!(
             "This machine has no address that others could reach: connect it to a network first."
         ));
-        return print(&[trust_command("ADDRESS:5000", key.modulus().fingerprint())]);
+        return answer::print(&trust_command("ADDRESS:5000", key.modulus().fingerprint()));
     }
     log::say(format_args!(
         "Run one of these at the camera, as the user that runs sealcam-client there. If sealcam-server listens on \
          another port than {PORT}, change it."
     ));
-    print(&commands)
+    answer::print(&commands.join("\n"))
 }
 
 /// Lets a camera in.
@@ -75,8 +74,9 @@ pub(crate) fn cameras(state: Option<&Path>) -> Result<()> {
         log::say(format_args!(
             "No camera may connect. `sealcam-client identity`, run at a camera, prints how to let it in."
         ));
+        return Ok(());
     }
-    print(&lines)
+    answer::print(&lines.join("\n"))
 }
 
 /// Lets a camera in no more.
@@ -111,13 +111,4 @@ pub(crate) fn open(given: Option<&Path>) -> Result<State> {
     let state = State::open(given)?;
     log::say(format_args!("State directory: {state}"));
     Ok(state)
-}
-
-fn print(lines: &[String]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    lines
-        .iter()
-        .try_for_each(|line| writeln!(out, "{line}"))
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(Exit::Other, format!("Cannot write to standard output: {error}.")))
 }

@@ -1,9 +1,9 @@
 //! The cameras of this machine, for a person: stable names, formats, sizes and rates.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
-use sealcam_linux::exit::{Exit, Failure, Result};
+use sealcam_linux::answer;
+use sealcam_linux::exit::Result;
 use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
@@ -41,13 +41,7 @@ pub(crate) fn print() -> Result<()> {
     if cameras == 0 && !denied {
         text += &nothing_found(nodes.len());
     }
-    match io::stdout().write_all(text.trim_end().as_bytes()).and_then(|()| io::stdout().write_all(b"\n")) {
-        // Whoever read it (`| head`) has seen enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Other, format!("Cannot write the list of cameras: {e}.")))
-        }
-        _ => Ok(()),
-    }
+    answer::print(text.trim_end())
 }
 
 fn nothing_found(nodes: usize) -> String {
