@@ -15,20 +15,22 @@ mod freshness;
 mod latency;
 mod mailbox;
 mod pixels;
+mod shared;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use sealcam_core::time::Instant;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
-use self::decoding::{Decode, Decoded, Decoding};
+use self::decoding::{Decode, Decoding};
 use self::latency::Latency;
-use self::mailbox::{Mailbox, Parcel};
+use self::mailbox::Mailbox;
+use self::shared::Shared;
 use crate::decode::{Decoder, Undecodable};
 use crate::sink::{Kind, Sink, SinkEnd, restore};
 use crate::status::Situation;
@@ -233,7 +235,7 @@ impl Painter {
         let Some(thread) = self.thread.take() else { return };
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
-        let waiting = |state: &mut State| !state.finished;
+        let waiting = |state: &mut shared::State| !state.finished;
         let state = self.shared.lock();
         let waited = self.shared.finished.wait_timeout_while(state, PATIENCE, waiting);
         let finished = waited.unwrap_or_else(PoisonError::into_inner).0.finished;
@@ -250,116 +252,6 @@ impl Painter {
 impl Drop for Painter {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// What the loop and the thread share.
-struct Shared {
-    state: Mutex<State>,
-    /// Told when there is something to do.
-    work: Condvar,
-    /// Told when the thread has finished.
-    finished: Condvar,
-}
-
-struct State {
-    mailbox: Mailbox,
-    /// A frame that is back from the decoder.
-    decoded: Option<Decoded>,
-    situation: Option<Situation>,
-    note: Option<String>,
-    stop: bool,
-    stats: Stats,
-    end: Option<SinkEnd>,
-    finished: bool,
-}
-
-/// What the thread has to do next; nothing of it, when it was woken by time.
-#[derive(Default)]
-struct Work {
-    frame: Option<Parcel>,
-    decoded: Option<Decoded>,
-    situation: Option<Situation>,
-    note: Option<String>,
-    /// Show the frame that comes with this or is being decoded, and no more.
-    stop: bool,
-}
-
-/// Which frames the thread takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Appetite {
-    /// The next one, whenever it comes.
-    Any,
-    /// None now, unless it is the last: the sink wants few.
-    Last,
-    /// None until the one that is being decoded is back.
-    Busy,
-}
-
-impl Shared {
-    fn new() -> Self {
-        let state = State {
-            mailbox: Mailbox::new(1),
-            decoded: None,
-            situation: None,
-            note: None,
-            stop: false,
-            stats: Stats::default(),
-            end: None,
-            finished: false,
-        };
-        Self { state: Mutex::new(state), work: Condvar::new(), finished: Condvar::new() }
-    }
-
-    /// No one panics while holding the lock, and if so, the state is whole after every statement.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for something to do, for `patience` at most.
-    fn next(&self, patience: Duration, appetite: Appetite) -> Work {
-        let takes = |state: &State| match appetite {
-            Appetite::Any => true,
-            Appetite::Last => state.stop,
-            Appetite::Busy => state.decoded.is_some(),
-        };
-        let idle = |state: &mut State| {
-            let stop = state.stop && appetite != Appetite::Busy;
-            let news = stop || state.decoded.is_some() || state.situation.is_some() || state.note.is_some();
-            !news && (!takes(state) || state.mailbox.is_empty())
-        };
-        let waited = self.work.wait_timeout_while(self.lock(), patience, idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        Work {
-            frame: if takes(&state) { state.mailbox.take() } else { None },
-            decoded: state.decoded.take(),
-            situation: state.situation.take(),
-            note: state.note.take(),
-            stop: state.stop,
-        }
-    }
-
-    /// A frame is back from the decoder.
-    fn decoded(&self, decoded: Decoded) {
-        self.lock().decoded = Some(decoded);
-        self.work.notify_one();
-    }
-
-    /// Marks the thread as finished; says whether it was told to.
-    fn finish(&self, end: Option<SinkEnd>) -> bool {
-        let mut state = self.lock();
-        state.stats.live = false;
-        state.end = end;
-        state.finished = true;
-        self.finished.notify_all();
-        state.stop
-    }
-
-    fn failure(&self) -> Failure {
-        match self.lock().end.take() {
-            Some(SinkEnd::Failed(failure)) => failure,
-            _ => Failure::new(Exit::Sink, "The sink could not be opened."),
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The display's end of one session: feedback, rekeying, path validation (docs/protocol.md §8, §9, §11).
 
 mod media;
+mod moving;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use rand_core::TryCryptoRng;
 
-use super::path::{self, Candidate};
+use super::path::Candidate;
 use crate::clock_offset::ClockOffset;
 use crate::discard::Discard;
 use crate::events::Events;
@@ -226,28 +227,6 @@ impl Link {
         }
     }
 
-    fn watch_path<R: TryCryptoRng>(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        received: usize,
-        opened: &Opened<'_>,
-        around: &mut Around<'_, '_, R>,
-    ) {
-        match &mut self.candidate {
-            Some(candidate) if candidate.address == from => candidate.credit(received),
-            Some(_) if opened.newest && from == self.to => self.candidate = None,
-            None if opened.newest && from != self.to => {
-                let earliest = self.challenged_at.map_or(now, |at| now.max(at + path::PAUSE));
-                match Candidate::new(from, received, around.rng, earliest) {
-                    Ok(candidate) => self.candidate = Some(candidate),
-                    Err(_failed) => around.events.push(Event::RandomFailed),
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn control<R: TryCryptoRng>(
         &mut self,
         now: Instant,
@@ -261,15 +240,7 @@ impl Link {
             FromCamera::Close(reason) => return Ok(Heard::Ended(SessionEnd::ClosedByPeer(*reason))),
             FromCamera::KexInit(init) => self.kex_init(now, init, around)?,
             FromCamera::Status(status) => self.status(now, status, around.events),
-            FromCamera::PathResponse(token) => {
-                if self.candidate.take_if(|candidate| candidate.is_proven_by(from, token)).is_some() {
-                    self.to = from;
-                    // The clock estimate stays: were it begun anew, whoever holds packets back and moves them to
-                    // another address could make old ones its measure. A longer path looks queued for ten seconds.
-                    self.rtt = Rtt::default();
-                    around.events.push(Event::Moved { camera: self.camera, to: from });
-                }
-            }
+            FromCamera::PathResponse(token) => self.path_response(from, token, around.events),
         }
         Ok(Heard::Nothing)
     }
@@ -334,18 +305,6 @@ impl Link {
             return sent;
         }
         LinkOutput::Wait(self.next(around))
-    }
-
-    fn poll_path(&mut self, now: Instant, buf: &mut [u8]) -> Option<LinkOutput> {
-        self.candidate.take_if(|candidate| candidate.has_failed(now));
-        let candidate = self.candidate.as_mut()?;
-        let address = candidate.address;
-        let token = candidate.challenge(now, CHALLENGE_LEN)?;
-        self.challenged_at = Some(now);
-        Some(match self.seal(now, buf, |out| message::emit_path_challenge(out, &token)) {
-            LinkOutput::Transmit { len, .. } => LinkOutput::Transmit { to: address, len },
-            other => other,
-        })
     }
 
     fn poll_control<R>(

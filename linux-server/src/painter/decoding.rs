@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::Builder;
 
-use super::Shared;
 use super::mailbox::Parcel;
+use super::shared::Shared;
 use crate::decode::{Picture, Undecodable};
 use crate::sink::restore;
 

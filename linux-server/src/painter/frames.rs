@@ -5,7 +5,7 @@ use std::time::Duration;
 use sealcam_core::time::Instant;
 
 use super::mailbox::Parcel;
-use super::{Appetite, Shared};
+use super::shared::{Appetite, Shared};
 use crate::sink::{FrameSink, SinkEnd};
 
 /// How often the sink is asked whether anyone is still there, while no frames come.

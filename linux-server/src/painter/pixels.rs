@@ -8,7 +8,7 @@ use sealcam_core::time::Instant;
 use super::decoding::{Decoded, Decoding};
 use super::freshness::Freshness;
 use super::mailbox::Parcel;
-use super::{Appetite, Shared, Work};
+use super::shared::{Appetite, Shared, Work};
 use crate::canvas::{Canvas, Rect, Size};
 use crate::decode::{Picture, Undecodable};
 use crate::fit::{Fitter, place};

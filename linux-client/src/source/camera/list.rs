@@ -17,7 +17,7 @@ use super::{choose, device, sys};
 /// Prints the cameras to standard output.
 ///
 /// # Errors
-/// [`Exit::Other`] if standard output cannot be written. Having no camera is none.
+/// Standard output cannot be written. Having no camera is no error.
 pub(crate) fn print() -> Result<()> {
     let nodes = nodes();
     let mut text = String::new();
