@@ -3,7 +3,6 @@
 //! Keys are made for the occasion in a temporary directory and each side is told of the other, with the same commands
 //! that a person would type. Nothing stays behind but, where there is no place to show a picture, a PNG of it.
 
-mod folder;
 mod pair;
 mod picture;
 mod program;
@@ -16,13 +15,13 @@ use std::process::{ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use self::folder::TemporaryFolder;
 use self::pair::Pair;
 use self::program::Program;
 use self::summary::Summary;
 use crate::build;
 use crate::clock::Stopwatch;
 use crate::failure::{Failure, Result};
+use crate::folder::TemporaryFolder;
 use crate::process;
 use crate::sys;
 
@@ -57,7 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let programs = build::build_here()?;
     // From here on there are programs to stop and keys to remove.
     sys::note_interrupts();
-    let folder = TemporaryFolder::make()?;
+    let folder = TemporaryFolder::make("demo")?;
     println!("Making an RSA key for each side and telling each of the other.");
     let pair = Pair::make(&programs, folder.path())?;
     for sink in sinks() {

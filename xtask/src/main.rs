@@ -9,6 +9,7 @@ mod clock;
 mod cross;
 mod demo;
 mod failure;
+mod folder;
 mod lint;
 mod need;
 mod process;

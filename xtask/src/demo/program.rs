@@ -83,8 +83,8 @@ impl Drop for Program {
 
 #[cfg(test)]
 mod tests {
-    use super::super::folder::TemporaryFolder;
     use super::*;
+    use crate::folder::TemporaryFolder;
     use std::os::unix::process::ExitStatusExt;
 
     /// A shell that says that it is ready when it is, so that the signal does not come before its trap.
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_program_that_heeds_the_signal_ends_with_its_own_status() {
-        let folder = TemporaryFolder::make().unwrap();
+        let folder = TemporaryFolder::make("demo").unwrap();
         let script = "trap 'echo closed >&2; exit 3' TERM; echo ready >&2; while :; do sleep 0.05; done";
         let mut program = ready_shell(script, folder.path());
         assert_eq!(program.stop().unwrap().code(), Some(3));
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_program_that_ignores_the_signal_is_killed() {
-        let folder = TemporaryFolder::make().unwrap();
+        let folder = TemporaryFolder::make("demo").unwrap();
         let script = "trap '' TERM; echo ready >&2; while :; do sleep 0.05; done";
         let mut program = ready_shell(script, folder.path());
         let status = program.stop_within(Duration::from_millis(50)).unwrap();
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_log_is_shown() {
-        let folder = TemporaryFolder::make().unwrap();
+        let folder = TemporaryFolder::make("demo").unwrap();
         let mut program =
             ready_shell("seq 100 >&2; echo ready >&2; while :; do sleep 0.05; done", folder.path());
         program.stop().unwrap();

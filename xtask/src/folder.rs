@@ -9,14 +9,15 @@ use crate::failure::{Failure, Result};
 
 /// Removed with everything in it when dropped.
 #[derive(Debug)]
-pub(super) struct TemporaryFolder(PathBuf);
+pub(crate) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    /// Makes one under the system's directory for such things.
-    pub(super) fn make() -> Result<Self> {
+    /// Makes one under the system's directory for such things; `purpose` becomes a part of its name.
+    pub(crate) fn make(purpose: &str) -> Result<Self> {
         let mut attempt = 0_u32;
         loop {
-            let path = std::env::temp_dir().join(format!("sealcam-demo-{}-{attempt}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("sealcam-{purpose}-{}-{attempt}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
                 // Somebody's, maybe laid there for us: never used.
@@ -27,7 +28,7 @@ impl TemporaryFolder {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -35,7 +36,7 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("xtask: {} holds the demo's keys and could not be removed: {error}", self.0.display());
+            eprintln!("xtask: {} holds keys and could not be removed: {error}", self.0.display());
         }
     }
 }
@@ -47,11 +48,11 @@ mod tests {
 
     #[test]
     fn a_temporary_folder_is_private_and_gone_afterwards() {
-        let folder = TemporaryFolder::make().unwrap();
+        let folder = TemporaryFolder::make("folder").unwrap();
         let path = folder.path().to_path_buf();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(path.join("key"), "secret").unwrap();
-        assert_ne!(TemporaryFolder::make().unwrap().path(), path);
+        assert_ne!(TemporaryFolder::make("folder").unwrap().path(), path);
         drop(folder);
         // Another test may have made a folder of that name meanwhile; it does not hold this key.
         assert!(!path.join("key").exists());
