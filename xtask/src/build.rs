@@ -42,6 +42,12 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 
 /// Builds both for the machine wished for, and tells where they lie.
 pub(crate) fn build_for(wish: &Wish) -> Result<Programs> {
+    let [client, server] = build_packages(wish, PROGRAMS)?;
+    Ok(Programs { client, server })
+}
+
+/// Builds packages that have one program each, of the same name, for the machine wished for.
+pub(crate) fn build_packages<const N: usize>(wish: &Wish, packages: [&str; N]) -> Result<[PathBuf; N]> {
     let toolchain = Toolchain::find(wish.target)?;
     need::libclang()?;
     println!("building for {} with {}", wish.target.triple, toolchain.described());
@@ -53,7 +59,7 @@ pub(crate) fn build_for(wish: &Wish) -> Result<Programs> {
         let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         command.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim_start());
     }
-    build(command)
+    build(command, packages)
 }
 
 /// Builds both for this machine as `cargo test` does, so that the two share what they compile.
@@ -61,12 +67,13 @@ pub(crate) fn build_here() -> Result<Programs> {
     need::libclang()?;
     let mut command = process::cargo();
     command.arg("build");
-    build(command)
+    let [client, server] = build(command, PROGRAMS)?;
+    Ok(Programs { client, server })
 }
 
-fn build(mut command: Command) -> Result<Programs> {
-    for program in PROGRAMS {
-        command.args(["-p", program]);
+fn build<const N: usize>(mut command: Command, packages: [&str; N]) -> Result<[PathBuf; N]> {
+    for package in packages {
+        command.args(["-p", package]);
     }
     // The messages tell where the programs lie, whatever Cargo's configuration says of target directories.
     let messages = process::run_and_read(command.arg("--message-format=json-render-diagnostics"))?;
@@ -74,9 +81,11 @@ fn build(mut command: Command) -> Result<Programs> {
         let path = executables(&messages).find(|path| path.file_name().is_some_and(|file| file == name));
         path.ok_or_else(|| Failure::new(format!("cargo built no program `{name}`.")))
     };
-    let [client, server] = PROGRAMS;
-    let programs = Programs { client: find(client)?, server: find(server)? };
-    for path in [&programs.client, &programs.server] {
+    let mut programs = [const { PathBuf::new() }; N];
+    for (program, package) in programs.iter_mut().zip(packages) {
+        *program = find(package)?;
+    }
+    for path in &programs {
         let bytes =
             fs::metadata(path).map_err(|error| Failure::new(format!("{}: {error}.", path.display())))?.len();
         println!("{} kB  {}", bytes / 1000, path.display());

@@ -19,6 +19,7 @@ mod sys;
 mod test;
 mod tidy;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ Usage: cargo xtask COMMAND
   test [ARGUMENTS]       all tests that run on this machine; the arguments go to `cargo test`
   build --target aarch64|armv7|x86_64 [--static] [--release]
                          both programs, for that machine
+  vm [CASE…] [--all] [--list] [--keep] [--release] [--machine virt|raspi3b|x86] [--fb NAME] [--cache DIR]
+                         the programs on real kernel drivers in emulated machines; without CASE the fast set
   setup                  installs the Debian packages that `ci` needs (root), or names them
   ci                     every step below, in this order; the first failure ends it
 ";
@@ -55,6 +58,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "demo" => return demo::run(rest),
         "test" => return test::run(rest),
         "build" => return build::run(rest),
+        "vm" => return vm::run(rest),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             return Ok(());

@@ -1,8 +1,8 @@
 //! What the system must have besides the Rust toolchain, and the Debian packages that bring it.
 //!
 //! A missing package is named in one line to paste before a build script can fail over it. Packages are installed
-//! without being asked for in two places only: [`libclang`], which every build needs, and [`install`] (`cargo xtask
-//! setup`), both only for root on a system with apt.
+//! without being asked for in three places only: [`libclang`], which every build needs, [`programs`], which `cargo xtask
+//! vm` needs, and [`install`] (`cargo xtask setup`), all only for root on a system with apt.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -40,6 +40,29 @@ pub(crate) fn program(name: &str, package: &str) -> Result {
         return Ok(());
     }
     Err(Failure::new(format!("The program `{name}` is missing. Install it:\n    {}", paste_line(&[package]))))
+}
+
+/// Makes sure that programs are on `PATH`; each is given with its package. Installed where that is allowed, else named.
+pub(crate) fn programs(wanted: &[(&str, &'static str)]) -> Result {
+    let packages = missing_programs(wanted);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if may_install() {
+        return install(&packages);
+    }
+    Err(Failure::new(format!("Programs of Debian are missing. Install them:\n    {}", paste_line(&packages))))
+}
+
+/// The packages of those of these programs that are not on `PATH`, each once.
+pub(crate) fn missing_programs(wanted: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let mut packages = Vec::new();
+    for (program, package) in wanted {
+        if process::find_program(program).is_none() && !packages.contains(package) {
+            packages.push(*package);
+        }
+    }
+    packages
 }
 
 /// Installs Debian packages, as root. All in one command, because some must be of the same version as others.
@@ -136,6 +159,12 @@ mod tests {
         ] {
             assert!(!is_libclang(OsStr::new(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_package_of_two_missing_programs_is_named_once() {
+        let wanted = [("no-such-program-1", "one"), ("sh", "dash"), ("no-such-program-2", "one")];
+        assert_eq!(missing_programs(&wanted), ["one"]);
     }
 
     #[test]

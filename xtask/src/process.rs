@@ -1,10 +1,20 @@
 //! Running other programs: shown before they run in a form that can be pasted, their failure told in one sentence.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use crate::clock::{Stopwatch, spoken};
 use crate::failure::{Failure, Result};
+use crate::sys;
+
+/// How long a program that was asked to end may take, and how often it is looked whether it has.
+const END_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The top folder of the project.
 pub(crate) fn root() -> &'static Path {
@@ -40,6 +50,59 @@ pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
     println!("$ {}", shown(command));
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
     printed(command, &output)
+}
+
+/// Runs the command quietly and returns all that it printed. It is ended when it takes longer than `limit`, and when
+/// this program is to end (where [`sys::note_interrupts`] was called).
+pub(crate) fn read_within(command: &mut Command, limit: Duration) -> Result<String> {
+    let pipe = std::io::pipe().and_then(|(reader, writer)| Ok((reader, writer.try_clone()?, writer)));
+    let (mut reader, out, err) = pipe.map_err(|error| not_started(command, &error))?;
+    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
+    // The command holds the pipe's writing ends too, and the reader would wait for them for ever.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let (all_read, reading) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is all there is to tell; nobody may be left to tell it to.
+        let _ = reader.read_to_end(&mut bytes);
+        let _ = all_read.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    let watch = Stopwatch::start();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Ok(status),
+            Ok(None) if sys::interrupted() => break Err("was interrupted".to_owned()),
+            Ok(None) if watch.elapsed() > limit => {
+                break Err(format!("was not done within {}", spoken(limit)));
+            }
+            Ok(None) => thread::sleep(LOOK_AGAIN),
+            Err(error) => break Err(format!("could not be watched: {error}")),
+        }
+    };
+    if status.is_err() {
+        end(&mut child);
+    }
+    // Not for ever: what the command has started may outlive it and hold the pipe.
+    let printed = reading.recv_timeout(END_WITHIN).unwrap_or_default();
+    let complaint = match status {
+        Ok(status) if status.success() => return Ok(printed),
+        Ok(status) => format!("failed ({status})"),
+        Err(why) => why,
+    };
+    Err(Failure::new(format!("`{}` {complaint}.\n{}", shown(command), printed.trim_end())))
+}
+
+/// Asks a program to end, and makes it end when it takes too long.
+pub(crate) fn end(child: &mut Child) {
+    sys::terminate(child);
+    let watch = Stopwatch::start();
+    while watch.elapsed() < END_WITHIN && matches!(child.try_wait(), Ok(None)) {
+        thread::sleep(LOOK_AGAIN);
+    }
+    // Both do nothing to a program that has ended.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Whether the command can be started and ends well; it is not shown.
@@ -105,6 +168,19 @@ mod tests {
         assert!(failure.starts_with("`false` failed"), "{failure}");
         let failure = read(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err().to_string();
         assert!(failure.ends_with("why"), "{failure}");
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended_and_what_it_said_is_told() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo half; exec sleep 600"]);
+        let failure = read_within(&mut command, Duration::from_millis(300)).unwrap_err().to_string();
+        assert!(failure.contains("was not done within 0.3 s") && failure.ends_with("half"), "{failure}");
+        let said = read_within(Command::new("sh").args(["-c", "echo a; echo b >&2"]), END_WITHIN).unwrap();
+        assert_eq!(said, "a\nb\n");
+        let failure =
+            read_within(Command::new("sh").args(["-c", "echo why; exit 3"]), END_WITHIN).unwrap_err();
+        assert!(failure.to_string().ends_with("why"), "{failure}");
     }
 
     #[test]

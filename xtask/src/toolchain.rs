@@ -140,6 +140,11 @@ impl Toolchain {
         command
     }
 
+    /// The C compiler for this target.
+    pub(crate) fn c_compiler(&self) -> &'static str {
+        self.target.linker.filter(|_| !links_here(self.target)).map_or("cc", |(linker, _)| linker)
+    }
+
     /// What compiles, in words.
     pub(crate) fn described(&self) -> &'static str {
         match self.library {

@@ -1,0 +1,107 @@
+//! A case from its start to its end: one machine, or two on a cable, each with a folder of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use super::case::{Board, Case};
+use super::chart::Frames;
+use super::compare::Judge;
+use super::guest::Guest;
+use super::initramfs::Base;
+use super::machine::Pieces;
+use super::programs::Programs;
+use super::session::{Session, Shared};
+use crate::failure::{Failure, Result};
+use crate::folder::TemporaryFolder;
+use crate::process;
+
+/// What every case is given.
+#[derive(Debug)]
+pub(super) struct Supplies<'a> {
+    pub(super) base: &'a Base,
+    pub(super) programs: &'a Programs,
+    pub(super) frames: &'a Frames,
+}
+
+/// Where a case's log and screens are kept.
+pub(super) fn results(case: &Case) -> PathBuf {
+    process::root().join("target/vm").join(&case.name)
+}
+
+/// Runs it. The failure is the reason; its log and screens then lie in [`results`], and else only where `keep` says so.
+pub(super) fn run(case: &Case, supplies: &Supplies<'_>, keep: bool) -> Result {
+    let results = results(case);
+    let fail = |error: std::io::Error| Failure::new(format!("{}: {error}.", results.display()));
+    if results.exists() {
+        fs::remove_dir_all(&results).map_err(fail)?;
+    }
+    fs::create_dir_all(&results).map_err(fail)?;
+    let folder = TemporaryFolder::make("vm")?;
+    let outcome = play(case, supplies, folder.path(), &results);
+    if outcome.is_ok() && !keep {
+        fs::remove_dir_all(&results).map_err(fail)?;
+    }
+    outcome
+}
+
+fn play(case: &Case, supplies: &Supplies<'_>, folder: &Path, results: &Path) -> Result {
+    let shared = Shared::default();
+    let two = case.guests.len() > 1;
+    let outcomes: Vec<Result> = thread::scope(|scope| {
+        let boards = case.guests.iter().zip(1_u8..);
+        let threads: Vec<_> = boards
+            .map(|(board, number)| {
+                let shared = &shared;
+                let prefix = if two { format!("{number}-") } else { String::new() };
+                scope.spawn(move || {
+                    let command = prepare(case, board, number, supplies, folder)?;
+                    let own = folder.join(number.to_string());
+                    let guest = Guest::start(command, &own)?;
+                    let judge = Judge { frames: &supplies.frames.pictures, depth: board.fb.depth };
+                    let (board, prefix) = (*board, prefix.as_str());
+                    let mut session =
+                        Session { guest, board, judge, shared, results, prefix, screens: BTreeMap::new() };
+                    let outcome = session.play(case.limit);
+                    let log = results.join(format!("{prefix}console.log"));
+                    let console = session.guest.console();
+                    fs::write(&log, console)
+                        .map_err(|error| Failure::new(format!("{}: {error}.", log.display())))?;
+                    outcome
+                })
+            })
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.map(|end| end.unwrap_or_else(|_| Err(Failure::new("xtask panicked; see above.")))).collect()
+    });
+    // The one that failed first says more than the other, which was stopped for it.
+    let mut failures: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).collect();
+    failures.sort_by_key(|failure| failure.to_string().starts_with("The other"));
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Makes a guest's folder with what it starts from.
+fn prepare(
+    case: &Case,
+    board: &Board,
+    number: u8,
+    supplies: &Supplies<'_>,
+    folder: &Path,
+) -> Result<Command> {
+    let own = folder.join(number.to_string());
+    fs::create_dir(&own).map_err(|error| Failure::new(format!("{}: {error}.", own.display())))?;
+    let initrd = own.join("initrd");
+    supplies.base.write(&initrd, case, number, supplies.frames, supplies.programs)?;
+    let cable = [number, 3 - number.min(2)].map(|end| folder.join(format!("cable-{end}")));
+    let [ours, theirs] = &cable;
+    board.command(&Pieces {
+        kernel: &supplies.base.kernel,
+        release: &supplies.base.release,
+        initrd: &initrd,
+        folder: &own,
+        cable: (case.guests.len() > 1).then_some([ours.as_path(), theirs.as_path()]),
+        number,
+    })
+}

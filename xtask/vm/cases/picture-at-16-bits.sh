@@ -1,0 +1,15 @@
+# shows: The same with 16 bits (5, 6 and 5 of them a colour), on a Raspberry Pi.
+# machine: raspi3b
+# fb: pi16
+# size: 320x240
+# pictures: 320x240
+# limit: 150
+# fast: yes
+
+pair
+plug_in
+start_display
+start_camera
+says display "Pictures go to /dev/fb0 (320x240, 16 bits per pixel)"
+says display "taking pictures"
+goes_on exact

@@ -1,0 +1,15 @@
+# shows: The same with 24 bits: three bytes a pixel.
+# machine: raspi3b
+# fb: pi24
+# size: 320x240
+# pictures: 320x240
+# limit: 150
+# fast: no
+
+pair
+plug_in
+start_display
+start_camera
+says display "Pictures go to /dev/fb0 (320x240, 24 bits per pixel)"
+says display "taking pictures"
+goes_on exact

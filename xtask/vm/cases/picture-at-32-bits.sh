@@ -1,0 +1,15 @@
+# shows: The camera's picture on a framebuffer of 32 bits, pixel for pixel, and the next one after it.
+# machine: virt
+# fb: virtio
+# size: 640x480
+# pictures: 640x480
+# limit: 120
+# fast: yes
+
+pair
+plug_in
+start_display
+start_camera
+says display "Pictures go to /dev/fb0 (640x480, 32 bits per pixel)"
+says display "taking pictures"
+goes_on exact

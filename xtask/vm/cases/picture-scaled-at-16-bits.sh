@@ -1,0 +1,15 @@
+# shows: The same with 16 bits, on a Raspberry Pi.
+# machine: raspi3b
+# fb: pi16
+# size: 400x240
+# pictures: 160x120
+# limit: 150
+# fast: no
+
+pair
+plug_in
+start_display
+start_camera
+says display "(400x240, 16 bits per pixel)"
+says display "taking pictures"
+goes_on scaled

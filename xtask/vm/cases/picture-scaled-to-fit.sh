@@ -1,0 +1,15 @@
+# shows: A small picture made as large as the screen allows, colours in place, black beside it.
+# machine: virt
+# fb: virtio
+# size: 800x480
+# pictures: 320x240
+# limit: 120
+# fast: yes
+
+pair
+plug_in
+start_display
+start_camera
+says display "(800x480, 32 bits per pixel)"
+says display "taking pictures"
+goes_on scaled

@@ -1,0 +1,17 @@
+# shows: A camera that leaves the Huffman tables out of its JPEGs, as many do: the pictures are the same.
+# machine: virt
+# fb: virtio
+# size: 640x480
+# pictures: 640x480 no-dht
+# limit: 120
+# fast: yes
+
+# That they are left out is worth a look, or this case would show nothing.
+! hexdump -v -e '1/1 "%02x "' $PICTURES/640x480/1.jpg | grep -q 'ff c4 ' || fail "the pictures do have tables"
+
+pair
+plug_in
+start_display
+start_camera
+says display "taking pictures"
+goes_on exact
