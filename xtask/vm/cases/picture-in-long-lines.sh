@@ -4,7 +4,7 @@
 # size: 320x240
 # pictures: 320x240
 # limit: 150
-# fast: no
+# fast: yes
 # line: 400
 
 pair

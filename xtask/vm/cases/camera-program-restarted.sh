@@ -1,0 +1,29 @@
+# shows: The camera's program ends, and is killed, and starts again: the screen says that it is gone, and shows its pictures again.
+# machine: virt
+# fb: virtio
+# size: 640x480
+# pictures: 640x480
+# limit: 240
+# fast: no
+
+pair
+plug_in
+start_display
+start_camera
+says display "taking pictures"
+goes_on exact
+
+stop $CAMERA_PID "the camera's program"
+says display "Camera porch is gone: it ended its stream."
+shows words
+start_camera
+says display "taking pictures"
+goes_on exact
+
+kill -KILL $CAMERA_PID
+ends $CAMERA_PID "the camera's program" 137
+says display "Camera porch is gone: nothing has come from it"
+shows words
+start_camera
+says display "taking pictures"
+goes_on exact

@@ -1,0 +1,28 @@
+# shows: The camera is unplugged: the screen says so instead of showing its last picture. It is plugged in again: pictures go on.
+# machine: virt
+# fb: virtio
+# size: 640x480
+# pictures: 640x480
+# limit: 180
+# fast: yes
+
+pair
+plug_in
+start_display
+start_camera
+says display "taking pictures"
+goes_on exact
+
+for time in first second; do
+    note "unplugging it for the $time time"
+    unplug
+    says camera "as when it is unplugged; it is opened again"
+    says camera "No camera is there"
+    says display "its camera is unplugged"
+    shows words
+    plug_in
+    says camera "640x480 at 5 frames/s"
+    says display "taking pictures"
+    goes_on exact
+done
+never_said display "is gone"
