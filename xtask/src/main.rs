@@ -109,6 +109,6 @@ mod tests {
     #[test]
     fn ci_begins_and_ends_with_tests() {
         let names = STEPS.map(|step| step.name);
-        assert_eq!((names.first(), names.last()), (Some(&"test"), Some(&"emulated")));
+        assert_eq!((names.first(), names.last()), (Some(&"test"), Some(&"vm")));
     }
 }

@@ -4,6 +4,7 @@ use crate::failure::{Failure, Result};
 use crate::need;
 use crate::process;
 use crate::toolchain::{self, AARCH64, THUMBV7EM, Toolchain};
+use crate::vm;
 
 /// The command: installs what `cargo xtask ci` needs and this machine lacks, or names it.
 pub(crate) fn run() -> Result {
@@ -35,5 +36,6 @@ fn missing() -> Vec<&'static str> {
     if AARCH64.emulator.is_some_and(|emulator| process::find_program(emulator).is_none()) {
         packages.push("qemu-user-static");
     }
+    packages.extend(vm::missing_packages());
     packages
 }

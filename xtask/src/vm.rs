@@ -82,6 +82,18 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     }
 }
 
+/// The step of `cargo xtask ci`.
+pub(crate) fn fast() -> Result {
+    run(&[])
+}
+
+/// The packages that `cargo xtask setup` installs for [`fast`], as far as they are missing.
+pub(crate) fn missing_packages() -> Vec<&'static str> {
+    let emulators = machine::Machine::all().iter().filter(|machine| machine.name != "x86");
+    let wanted: Vec<_> = TOOLS.into_iter().chain(emulators.map(|machine| machine.emulator)).collect();
+    need::missing_programs(&wanted)
+}
+
 fn tools(cases: &[Case]) -> Vec<(&'static str, &'static str)> {
     let boards = cases.iter().flat_map(|case| &case.guests);
     TOOLS.into_iter().chain(boards.map(|board| board.machine.emulator)).collect()
@@ -136,7 +148,7 @@ fn list(case: &Case) {
         case.guests.iter().map(|board| format!("{}/{}", board.machine.name, board.fb.name)).collect();
     let fast = if case.is_fast { "fast" } else { "" };
     let boards = boards.join("+");
-    println!("{:<40} {boards:<22} {:>4} s  {fast:<4}  {}", case.name, case.limit.as_secs(), case.shows);
+    println!("{:<44} {boards:<22} {:>4} s  {fast:<4}  {}", case.name, case.limit.as_secs(), case.shows);
 }
 
 /// What cases share, each thing made when the first case wants it.

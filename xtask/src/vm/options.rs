@@ -70,7 +70,9 @@ impl Options {
             }
         };
         options.cache = cache.or_else(usual_cache).ok_or_else(|| {
-            Failure::usage("There is no HOME to keep Debian's packages in; say where with --cache DIR.")
+            Failure::usage(
+                "There is no home directory to keep Debian's packages in; say where with --cache DIR.",
+            )
         })?;
         Ok(options)
     }
@@ -79,7 +81,7 @@ impl Options {
 /// Outside the project, so that a fresh clone finds it.
 fn usual_cache() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    let caches = set("XDG_CACHE_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
     caches.map(|folder| folder.join("sealcam-vm"))
 }
 

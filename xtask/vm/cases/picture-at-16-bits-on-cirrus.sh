@@ -1,4 +1,4 @@
-# shows: The same with 16 bits behind Linux's graphics drivers (DRM), which copy later what was painted.
+# shows: The picture with 16 bits behind Linux's graphics drivers (DRM), which copy later what was painted.
 # machine: virt
 # fb: cirrus
 # size: 640x480

@@ -1,4 +1,4 @@
-# shows: The same with 16 bits (5, 6 and 5 of them a colour), on a Raspberry Pi.
+# shows: The picture with 16 bits a pixel (5, 6 and 5 a colour), on a Raspberry Pi.
 # machine: raspi3b
 # fb: pi16
 # size: 320x240

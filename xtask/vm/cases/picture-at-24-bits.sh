@@ -1,4 +1,4 @@
-# shows: The same with 24 bits: three bytes a pixel.
+# shows: The picture with 24 bits: three bytes a pixel.
 # machine: raspi3b
 # fb: pi24
 # size: 320x240

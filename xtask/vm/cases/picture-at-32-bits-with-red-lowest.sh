@@ -1,4 +1,4 @@
-# shows: The same with 32 bits whose lowest byte is red and not blue.
+# shows: The picture with 32 bits whose lowest byte is red and not blue.
 # machine: raspi3b
 # fb: pi32bgr
 # size: 320x240

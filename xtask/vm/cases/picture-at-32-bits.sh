@@ -1,4 +1,4 @@
-# shows: The camera's picture on a framebuffer of 32 bits, pixel for pixel, and the next one after it.
+# shows: The camera's picture with 32 bits a pixel, as it was taken, and the next one after it.
 # machine: virt
 # fb: virtio
 # size: 640x480

@@ -1,4 +1,4 @@
-# shows: The same with 16 bits, on a Raspberry Pi.
+# shows: A small picture made large with 16 bits a pixel, on a Raspberry Pi.
 # machine: raspi3b
 # fb: pi16
 # size: 400x240
