@@ -111,10 +111,14 @@ impl Session<'_> {
             }
             Request::Same(name) => {
                 let screen = self.guest.screendump()?;
-                match self.screens.get(&name) {
+                let same = match self.screens.get(&name) {
                     Some(other) => compare::same(&screen, other).map(|()| String::new()),
                     None => Err(format!("no screen was kept as {name}")),
+                };
+                if same.is_ok() {
+                    self.keep(&format!("as-{name}"), &screen)?;
                 }
+                same
             }
             Request::Shows(view) => self.shows(view)?,
             // The console has it too.
