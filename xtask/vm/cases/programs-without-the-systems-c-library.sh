@@ -1,10 +1,10 @@
-# shows: The programs of a static build, in a guest that has no C library.
-# machine: virt
-# fb: virtio
-# size: 640x480
-# pictures: 640x480
+# shows: The programs of a static build on a Raspberry Pi without a C library, and without a source of randomness.
+# machine: raspi3b
+# fb: pi16
+# size: 320x240
+# pictures: 320x240
 # programs: static
-# limit: 120
+# limit: 150
 # fast: no
 
 for file in /lib/libc.so* /lib/ld-linux*; do
