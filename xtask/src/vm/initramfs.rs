@@ -151,10 +151,12 @@ fn add_case(
 fn settings(case: &Case, number: u8) -> String {
     let Some(board) = case.guests.get(usize::from(number) - 1) else { return String::new() };
     let modules = [board.machine.modules, board.fb.modules].concat().join(" ");
+    let Board { machine, fb, width, height, .. } = board;
     let mut lines = format!(
-        "GUEST={number}\nCONTROL={}\nMODULES='{modules}'\nFB={}\nLIMIT={}\n",
-        board.machine.control,
-        board.fb.name,
+        "GUEST={number}\nCONTROL={}\nMODULES='{modules}'\nFB={}\nDEPTH={}\nSIZE={width}x{height}\nLIMIT={}\n",
+        machine.control,
+        fb.name,
+        fb.depth,
         case.limit.as_secs()
     );
     if case.guests.len() > 1 {

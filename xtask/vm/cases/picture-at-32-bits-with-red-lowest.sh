@@ -10,6 +10,6 @@ pair
 plug_in
 start_display
 start_camera
-says display "Pictures go to /dev/fb0 (320x240, 32 bits per pixel)"
+says display "Pictures go to /dev/fb0 ($SIZE, $DEPTH bits per pixel)"
 says display "taking pictures"
 goes_on exact

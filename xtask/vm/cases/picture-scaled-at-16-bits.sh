@@ -10,6 +10,6 @@ pair
 plug_in
 start_display
 start_camera
-says display "(400x240, 16 bits per pixel)"
+says display "($SIZE, $DEPTH bits per pixel)"
 says display "taking pictures"
 goes_on scaled
