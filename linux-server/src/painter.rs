@@ -31,7 +31,7 @@ use self::decoding::{Decode, Decoding};
 use self::latency::Latency;
 use self::mailbox::Mailbox;
 use self::shared::Shared;
-use crate::decode::{Decoder, Undecodable};
+use crate::decode::Undecodable;
 use crate::sink::{Kind, Sink, SinkEnd, restore};
 use crate::status::Situation;
 
@@ -129,9 +129,7 @@ impl Painter {
         wake: impl Fn() + Send + 'static,
         give_up: impl Fn() -> bool,
     ) -> Result<Self> {
-        let mut decoder = Decoder::new();
-        let decode = Box::new(move |jpeg: &[u8], picture: &mut _| decoder.decode(jpeg, picture));
-        Self::start_with(decode, open, clock, wake, give_up)
+        Self::start_with(decoding::decoder(), open, clock, wake, give_up)
     }
 
     fn start_with(

@@ -14,8 +14,7 @@ mod choose;
 mod device;
 pub(crate) mod list;
 mod nodes;
-// V4L2's ioctls and mapped buffers cannot be had without.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "V4L2's ioctls and mapped buffers cannot be had without")]
 mod sys;
 mod trouble;
 

@@ -10,11 +10,17 @@ use std::thread::Builder;
 
 use super::mailbox::Parcel;
 use super::shared::Shared;
-use crate::decode::{Picture, Undecodable};
+use crate::decode::{Decoder, Picture, Undecodable};
 use crate::sink::restore;
 
 /// What turns a JPEG into a picture.
 pub(super) type Decode = Box<dyn FnMut(&[u8], &mut Picture) -> Result<(), Undecodable> + Send>;
+
+/// The decoder of JPEGs, for a thread of its own.
+pub(super) fn decoder() -> Decode {
+    let mut decoder = Decoder::new();
+    Box::new(move |jpeg, picture| decoder.decode(jpeg, picture))
+}
 
 /// What comes back.
 #[derive(Debug)]

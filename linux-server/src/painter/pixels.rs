@@ -186,10 +186,9 @@ impl<'a> PixelPainter<'a> {
         let Decoded { frame, mut picture, result } = decoded;
         let another = self.caption.camera != frame.camera;
         // What was measured of one camera does not make another's frame fresh.
-        let fresh = match another {
-            true => Freshness::new().is_fresh(frame.fresh_from, (self.clock)()),
-            false => self.freshness.is_fresh(frame.fresh_from, (self.clock)()),
-        };
+        let unknown = Freshness::new();
+        let pace = if another { &unknown } else { &self.freshness };
+        let fresh = pace.is_fresh(frame.fresh_from, (self.clock)());
         let good = result.is_ok() && fresh;
         if good {
             if another {

@@ -102,9 +102,20 @@ struct Bench {
 
 impl Bench {
     fn new(kind: fn(Recorder) -> Kind, between_pictures: Duration, permitted: bool) -> Self {
-        let mut decoder = Decoder::new();
-        let decode = Box::new(move |jpeg: &[u8], picture: &mut _| decoder.decode(jpeg, picture));
-        Self::with_decoder(decode, kind, between_pictures, permitted)
+        Self::with_decoder(decoding::decoder(), kind, between_pictures, permitted)
+    }
+
+    /// One of pixels whose decoder waits for leave before each frame.
+    fn with_held_decoder() -> (Self, Sender<()>) {
+        let (allow, allowed) = channel::<()>();
+        let mut decode = decoding::decoder();
+        let held = Box::new(move |jpeg: &[u8], picture: &mut _| {
+            let _ = allowed.recv();
+            decode(jpeg, picture)
+        });
+        let bench = Self::with_decoder(held, |sink| Kind::Pixels(Box::new(sink)), Duration::ZERO, false);
+        assert!(matches!(bench.next(), Seen::Words(..)));
+        (bench, allow)
     }
 
     fn with_decoder(
@@ -261,14 +272,7 @@ fn a_frame_that_took_too_long_to_decode_is_never_shown_and_slowness_is_the_reaso
 
 #[test]
 fn a_picture_gives_way_in_time_while_the_next_frame_takes_for_ever_to_decode() {
-    let (allow, allowed) = channel::<()>();
-    let mut decoder = Decoder::new();
-    let decode = Box::new(move |jpeg: &[u8], picture: &mut _| {
-        let _ = allowed.recv();
-        decoder.decode(jpeg, picture)
-    });
-    let bench = Bench::with_decoder(decode, |sink| Kind::Pixels(Box::new(sink)), Duration::ZERO, false);
-    assert!(matches!(bench.next(), Seen::Words(..)));
+    let (bench, allow) = Bench::with_held_decoder();
     bench.painter.status(connected(SourceState::Capturing));
     assert!(matches!(bench.next(), Seen::Words(..)));
     bench.show(1, JPEG);
@@ -283,14 +287,7 @@ fn a_picture_gives_way_in_time_while_the_next_frame_takes_for_ever_to_decode() {
 
 #[test]
 fn the_last_frame_is_decoded_and_shown_although_the_end_came_first() {
-    let (allow, allowed) = channel::<()>();
-    let mut decoder = Decoder::new();
-    let decode = Box::new(move |jpeg: &[u8], picture: &mut _| {
-        let _ = allowed.recv();
-        decoder.decode(jpeg, picture)
-    });
-    let bench = Bench::with_decoder(decode, |sink| Kind::Pixels(Box::new(sink)), Duration::ZERO, false);
-    assert!(matches!(bench.next(), Seen::Words(..)));
+    let (bench, allow) = Bench::with_held_decoder();
     bench.show(1, JPEG);
     let Bench { painter, seen, .. } = bench;
     let ending = std::thread::spawn(move || drop(painter));
