@@ -36,7 +36,7 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("xtask: {} holds keys and could not be removed: {error}", self.0.display());
+            eprintln!("xtask: {} may hold keys and could not be removed: {error}", self.0.display());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -95,14 +95,20 @@ pub(crate) fn read_within(command: &mut Command, limit: Duration) -> Result<Stri
 
 /// Asks a program to end, and makes it end when it takes too long.
 pub(crate) fn end(child: &mut Child) {
+    // Nothing is left to be done about one that cannot be ended.
+    let _ = end_within(child, END_WITHIN);
+}
+
+/// The same with this much patience; how it ended.
+pub(crate) fn end_within(child: &mut Child, patience: Duration) -> std::io::Result<ExitStatus> {
     sys::terminate(child);
     let watch = Stopwatch::start();
-    while watch.elapsed() < END_WITHIN && matches!(child.try_wait(), Ok(None)) {
+    while watch.elapsed() < patience && matches!(child.try_wait(), Ok(None)) {
         thread::sleep(LOOK_AGAIN);
     }
-    // Both do nothing to a program that has ended.
-    let _ = child.kill();
-    let _ = child.wait();
+    // Does nothing to a program that has ended.
+    child.kill()?;
+    child.wait()
 }
 
 /// Whether the command can be started and ends well; it is not shown.

@@ -3,12 +3,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
 use std::time::Duration;
 
-use crate::clock::Stopwatch;
 use crate::failure::{Failure, Result};
-use crate::sys;
+use crate::process;
 
 /// How long a program that was asked to end may take; it has a camera or a screen to put in order.
 const END_WITHIN: Duration = Duration::from_secs(5);
@@ -62,14 +60,8 @@ impl Program {
     }
 
     fn stop_within(&mut self, patience: Duration) -> Result<ExitStatus> {
-        sys::terminate(&mut self.child);
-        let watch = Stopwatch::start();
-        while watch.elapsed() < patience && !self.has_ended()? {
-            thread::sleep(Duration::from_millis(10));
-        }
-        // Does nothing to a program that has ended.
-        let killed = self.child.kill().and_then(|()| self.child.wait());
-        killed.map_err(|error| Failure::new(format!("{} could not be ended: {error}.", self.name)))
+        process::end_within(&mut self.child, patience)
+            .map_err(|error| Failure::new(format!("{} could not be ended: {error}.", self.name)))
     }
 }
 
@@ -86,6 +78,7 @@ mod tests {
     use super::*;
     use crate::folder::TemporaryFolder;
     use std::os::unix::process::ExitStatusExt;
+    use std::thread;
 
     /// A shell that says that it is ready when it is, so that the signal does not come before its trap.
     fn ready_shell(script: &str, folder: &Path) -> Program {
