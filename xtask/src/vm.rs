@@ -114,12 +114,17 @@ fn select(all: Vec<Case>, options: &Options) -> Result<Vec<Case>> {
             names.iter().map(find).collect::<Result<Vec<_>>>()?
         }
     };
-    for case in &mut cases {
-        if let [board] = case.guests.as_mut_slice() {
-            *board = elsewhere(*board, options)?;
-        } else if options.machine.is_some() || options.fb.is_some() {
+    if options.machine.is_some() || options.fb.is_some() {
+        // Who names such a case wants it; of all cases, the others can still be put elsewhere.
+        if let (Wanted::Named(_), Some(case)) =
+            (&options.wanted, cases.iter().find(|case| case.is_about_two()))
+        {
             return Err(Failure::usage(format!("{} is about two machines: it takes no other.", case.name)));
         }
+        cases.retain(|case| !case.is_about_two());
+    }
+    for board in cases.iter_mut().filter(|case| !case.is_about_two()).flat_map(|case| &mut case.guests) {
+        *board = elsewhere(*board, options)?;
     }
     Ok(cases)
 }
@@ -222,5 +227,16 @@ mod tests {
         let failure = select(all.clone(), &options("picture-at-32-bits --fb pi16")).unwrap_err();
         assert!(failure.to_string().contains("virtio, cirrus"), "{failure}");
         assert_eq!(select(all, &options("no-such-case")).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_case_about_two_machines_stays_where_it_is() {
+        let all = case::all().unwrap();
+        let (two, one): (Vec<_>, Vec<_>) = all.clone().into_iter().partition(Case::is_about_two);
+        let moved = select(all.clone(), &options("--all --machine x86")).unwrap();
+        assert_eq!(moved.len(), one.len());
+        assert!(moved.iter().all(|case| case.guests.iter().all(|board| board.machine.name == "x86")));
+        let named = options(&format!("{} --machine x86", two[0].name));
+        assert!(select(all, &named).unwrap_err().to_string().contains("two machines"));
     }
 }
