@@ -10,6 +10,18 @@ pub const DEFAULT_FRAME_CAPACITY: u32 = 1 << 20;
 /// How long a frame may take from its first chunk's arrival to its last (§9.2).
 pub const DEFAULT_BUDGET: Duration = Duration::from_millis(100);
 
+/// How much of a frame's size the wire gives away (§10), from most to least: of two wishes the greater is followed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Padding {
+    /// Its size in chunks.
+    #[default]
+    Chunk,
+    /// Its size to within an eighth.
+    Bucket,
+    /// Nothing: so many packets at fixed times, whatever is before the camera.
+    Constant,
+}
+
 /// What a camera needs to know.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientConfig {
@@ -19,8 +31,13 @@ pub struct ClientConfig {
     pub address: Option<SocketAddr>,
     /// Bytes that a frame may have; the store is cut into slots of this size (§9.1).
     pub frame_capacity: u32,
-    /// Time from one frame to the next, for the pacer's first frames (§17).
+    /// Time from one frame to the next: for the pacer's first frames (§17), and of the fixed clock of
+    /// [`Padding::Constant`].
     pub frame_interval: Duration,
+    /// The least padding; the display may ask for more (§10).
+    pub padding: Padding,
+    /// Bytes of every frame under [`Padding::Constant`], rounded up to whole packets: a longer one is refused then.
+    pub constant_size: u32,
 }
 
 /// What a display needs to know.
@@ -34,4 +51,6 @@ pub struct ServerConfig {
     pub receive_buffer: u32,
     /// How long a frame may take; announced to cameras (§9.3).
     pub budget: Duration,
+    /// The least padding of a camera's frames; announced to cameras (§10).
+    pub padding: Padding,
 }

@@ -12,6 +12,7 @@ pub(crate) mod join;
 pub mod jpeg;
 pub mod mjpeg;
 pub(crate) mod pacer;
+pub(crate) mod padding;
 #[cfg(test)]
 mod random;
 pub(crate) mod split;

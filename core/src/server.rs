@@ -29,7 +29,7 @@ use crate::stats::Stats;
 use crate::time::Instant;
 use crate::timer::earlier;
 use crate::wire::close::CloseReason;
-use crate::wire::config::{DisplayLimits, Padding};
+use crate::wire::config::DisplayLimits;
 use crate::wire::data::Header;
 use crate::wire::{self, data, hello, key};
 
@@ -105,7 +105,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
             max_kbit: 0,
             max_fps: 0,
             budget_ms: u16::try_from(config.budget.as_millis()).unwrap_or(u16::MAX),
-            padding: Padding::Chunk,
+            padding: config.padding,
         };
         Ok(Self {
             limits,

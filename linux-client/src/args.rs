@@ -7,14 +7,19 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use sealcam_core::config::{DEFAULT_FRAME_CAPACITY, Padding};
 use sealcam_core::key::Fingerprint;
 use sealcam_linux::host_port::HostPort;
+use sealcam_linux::padding;
 use sealcam_linux::trust::parse_fingerprint;
 
 use crate::source::{Kind, Size};
 
 /// The UDP port of a display where none is given.
 pub(crate) const DEFAULT_PORT: u16 = 5000;
+
+/// A picture of 1280x720 in good quality.
+const CONSTANT_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add((96 << 10) - 1);
 
 /// The highest rate that may be asked for, frames per second.
 const MAX_FPS: i64 = 240;
@@ -88,6 +93,16 @@ pub(crate) struct Stream {
     /// Begin a file or folder again at its end
     #[arg(long = "loop")]
     pub(crate) repeat: bool,
+
+    /// How much of the pictures' size to hide: chunk, bucket (to within an eighth) or constant; the display may ask
+    /// for more. Sizes tell of motion, and only constant hides it: --fps times a second it sends as many packets as
+    /// --constant-size takes, whatever the camera sees
+    #[arg(long, value_name = "POLICY", default_value = "chunk", value_parser = padding::parse)]
+    pub(crate) padding: Padding,
+
+    /// With constant padding, the size of every picture, in bytes: smaller ones are filled up, larger ones are not sent
+    #[arg(long, value_name = "BYTES", default_value_t = CONSTANT_SIZE, value_parser = constant_size)]
+    pub(crate) constant_size: NonZeroU32,
 }
 
 /// The commands.
@@ -135,7 +150,7 @@ impl Args {
         if args.command.is_some() && args.stream != Stream::default() {
             return Err(Self::command().error(
                 ErrorKind::ArgumentConflict,
-                "--to, --source, --size, --fps and --loop are for streaming and do not go with a command",
+                "--to, --source, --size, --fps, --loop and the padding are for streaming and do not go with a command",
             ));
         }
         Ok(args)
@@ -144,7 +159,16 @@ impl Args {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { to: None, source: Kind::Camera(None), size: None, fps: None, repeat: false }
+        let (padding, constant_size) = (Padding::Chunk, CONSTANT_SIZE);
+        Self {
+            to: None,
+            source: Kind::Camera(None),
+            size: None,
+            fps: None,
+            repeat: false,
+            padding,
+            constant_size,
+        }
     }
 }
 
@@ -161,6 +185,11 @@ fn fps(text: &str) -> Result<NonZeroU32, String> {
     let number = text.parse().ok().filter(|n| (1..=MAX_FPS).contains(n));
     let number = number.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
     number.ok_or_else(|| format!("a rate is a whole number of frames per second, 1 to {MAX_FPS}"))
+}
+
+fn constant_size(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse().ok().filter(|n: &NonZeroU32| n.get() <= DEFAULT_FRAME_CAPACITY);
+    number.ok_or_else(|| format!("a size is a whole number of bytes, 1 to {DEFAULT_FRAME_CAPACITY}"))
 }
 
 #[cfg(test)]
@@ -191,6 +220,8 @@ mod tests {
         assert_eq!((args.stream.source, args.stream.size), (Kind::Pattern, Some(Size::new(1280, 720))));
         assert_eq!((args.stream.fps, args.stream.repeat), (NonZeroU32::new(25), true));
         assert_eq!(read("--source -").unwrap().stream.source, Kind::Stdin);
+        let stream = read("--padding constant --constant-size 50000").unwrap().stream;
+        assert_eq!((stream.padding, stream.constant_size.get()), (Padding::Constant, 50_000));
     }
 
     #[test]
@@ -236,7 +267,7 @@ mod tests {
     #[test]
     fn streaming_options_with_a_command_are_refused() {
         for line in
-            ["--fps 5 cameras", "--loop fingerprint", "--source pattern identity", "cameras --size 640x480"]
+            ["--fps 5 cameras", "--loop fingerprint", "--padding bucket identity", "cameras --size 640x480"]
         {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
@@ -247,6 +278,8 @@ mod tests {
         let message = |line: &str| read(line).unwrap_err().to_string();
         assert!(message("--size 640").contains("1280x720"));
         assert!(message("--to :1").contains("display.local:5000"));
+        assert!(message("--padding none").contains("constant"));
+        assert!(message("--constant-size 2000000").contains("1048576"));
         for line in ["--fps 0", "--fps=-1", "--fps 241", "--fps 29.97", "--fps x"] {
             assert!(message(line).contains("fps"), "{line}");
         }

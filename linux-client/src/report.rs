@@ -25,6 +25,7 @@ pub(crate) struct Report {
     not_accepted: Limiter,
     mismatch: Limiter,
     trouble: Limiter,
+    too_large: Limiter,
     connected: bool,
     next_summary: Instant,
     last: Option<(Instant, Stats)>,
@@ -39,6 +40,7 @@ impl Report {
             not_accepted: limiter(),
             mismatch: limiter(),
             trouble: Limiter::new(Duration::from_secs(10)),
+            too_large: Limiter::new(Duration::from_secs(10)),
             connected: false,
             next_summary: now + SUMMARY,
             last: None,
@@ -106,6 +108,17 @@ impl Report {
             let more =
                 if held_back == 0 { String::new() } else { format!(" ({held_back} times more before)") };
             log::say(format_args!("{datagrams} datagrams were not sent: {why}{more}."));
+        }
+    }
+
+    /// Tells that a frame of `len` bytes was not sent.
+    pub(crate) fn too_large(&mut self, now: Instant, len: usize, limit: u32) {
+        if let Some(held_back) = self.too_large.pass(now) {
+            let more = if held_back == 0 { String::new() } else { format!(" (and {held_back} before it)") };
+            log::say(format_args!(
+                "A picture of {len} bytes was not sent{more}: {limit} is the most that the display takes or, with \
+                 constant padding, that --constant-size allows. Ask the camera for a smaller --size, or raise it."
+            ));
         }
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use sealcam_core::CaptureState;
 use sealcam_core::client::{Capture, Client};
 use sealcam_core::config::{ClientConfig, DEFAULT_FRAME_CAPACITY};
+use sealcam_core::frame::SendError;
 use sealcam_core::key::Modulus;
 use sealcam_core::output::{Event, Output};
 use sealcam_core::rsa::{SoftwareCameraKey, SoftwareRsa};
@@ -76,6 +77,8 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
         address: None,
         frame_capacity: DEFAULT_FRAME_CAPACITY,
         frame_interval: Duration::from_secs(1) / request.fps().get(),
+        padding: args.padding,
+        constant_size: args.constant_size.get(),
     };
     let mut store = vec![0; request.max_len * SLOTS];
     let link =
@@ -208,7 +211,11 @@ impl Loop<'_> {
             && self.link.is_ready()
         {
             // What was not sent is counted in the link's statistics.
-            let _ = self.link.send_frame(now, frame.captured_at, frame.jpeg);
+            if let Err(SendError::TooLarge { limit }) =
+                self.link.send_frame(now, frame.captured_at, frame.jpeg)
+            {
+                self.report.too_large(now, frame.jpeg.len(), limit);
+            }
         }
         if self.link.is_drained()
             && let Some(end) = self.source.finished()

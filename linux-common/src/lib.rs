@@ -61,6 +61,7 @@ pub mod exit;
 pub mod host_port;
 pub mod key_file;
 pub mod log;
+pub mod padding;
 pub mod random;
 pub mod resolve;
 #[cfg(test)]

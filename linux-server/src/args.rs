@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use sealcam_core::config::Padding;
+use sealcam_linux::padding;
 
 use crate::sink::SinkChoice;
 
@@ -68,6 +70,12 @@ pub(crate) struct RunArgs {
     /// How large a receive buffer to ask the kernel for; at start it is said how much was granted
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(4096..=1 << 30))]
     pub(crate) recv_buffer: Option<u32>,
+
+    /// How much of the pictures' size every camera shall hide: chunk, bucket (to within an eighth) or constant
+    ///
+    /// Sizes tell of motion; only constant hides it. A camera may hide more than asked for here.
+    #[arg(long, value_name = "POLICY", default_value = "chunk", value_parser = padding::parse)]
+    pub(crate) padding: Padding,
 }
 
 /// What to do instead of running.
@@ -102,11 +110,12 @@ impl Args {
 
     /// What clap cannot see: options for running make no sense with a subcommand.
     fn check(&self) -> Result<(), clap::Error> {
-        let RunArgs { listen, sink, recv_buffer } = &self.run;
+        let RunArgs { listen, sink, recv_buffer, padding } = &self.run;
         let running = [
             (listen.is_some(), "--listen"),
             (sink.is_some(), "--sink"),
             (recv_buffer.is_some(), "--recv-buffer"),
+            (*padding != Padding::Chunk, "--padding"),
         ];
         match running.into_iter().find(|(given, _)| *given && self.command.is_some()) {
             None => Ok(()),
@@ -145,7 +154,10 @@ mod tests {
     #[test]
     fn alone_it_runs_with_everything_left_open() {
         let args = parsed("").unwrap();
-        assert_eq!(args.run, RunArgs { listen: None, sink: None, recv_buffer: None });
+        assert_eq!(
+            args.run,
+            RunArgs { listen: None, sink: None, recv_buffer: None, padding: Padding::Chunk }
+        );
         assert_eq!((args.command, args.state), (None, None));
     }
 

@@ -79,6 +79,7 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         // The kernel counts a datagram with its own overhead, nearly as much again: half holds what is announced.
         receive_buffer: u32::try_from(socket.receive_buffer().granted / 2).unwrap_or(u32::MAX),
         budget: DEFAULT_BUDGET,
+        padding: args.padding,
     };
     let capacity = usize::try_from(DEFAULT_FRAME_CAPACITY).unwrap_or(usize::MAX);
     let mut store = vec![0; Display::store_len(capacity)];

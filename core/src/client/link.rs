@@ -10,7 +10,7 @@ use rand_core::TryCryptoRng;
 use self::exchange::Exchange;
 use crate::discard::Discard;
 use crate::events::Events;
-use crate::frame::split::Splitter;
+use crate::frame::split::{Leaving, Splitter};
 use crate::handshake::initiator::Established;
 use crate::key::Fingerprint;
 use crate::output::{Event, SessionEnd};
@@ -190,7 +190,10 @@ impl Link {
             FromDisplay::Nothing | FromDisplay::Pong => {}
             FromDisplay::Ping(token) => self.pong = Some(token),
             FromDisplay::PathChallenge(token) => self.path_response = Some(*token),
-            FromDisplay::Config(limits) => self.limits = Some(limits),
+            FromDisplay::Config(limits) => {
+                frames.pad(limits.padding);
+                self.limits = Some(limits);
+            }
             FromDisplay::Close(reason) => return Ok(Some(SessionEnd::ClosedByPeer(reason))),
             FromDisplay::KexResp(resp) => self.new_epoch(now, &resp, events)?,
             FromDisplay::Feedback(feedback) => self.feedback(now, &feedback, frames, events),
@@ -296,7 +299,7 @@ impl Link {
         }
     }
 
-    /// Seals as many chunks side by side as the pacer and the buffer allow.
+    /// Seals as many packets side by side as the pacer and the buffer allow.
     fn poll_chunks<R>(
         &mut self,
         now: Instant,
@@ -307,17 +310,20 @@ impl Link {
         let release = out.frames.release(now, limits.receive_buffer);
         let mut len = 0;
         for place in buf.chunks_exact_mut(CHUNK_DATAGRAM).take(usize::from(release)) {
-            let Some((chunk, last)) = out.frames.next_chunk(now) else { break };
+            let Some(packet) = out.frames.next_packet(now) else { break };
             let sealed = self.channel.seal(now, place, |out| {
-                Chunk::emit(out, &chunk.shape, chunk.chunk_idx, false, now.stamp(), chunk.payload)?;
+                if let Leaving::Chunk { shape, chunk_idx, payload, .. } = &packet {
+                    Chunk::emit(out, shape, *chunk_idx, false, now.stamp(), payload)?;
+                }
                 out.zeros(out.room())
             });
+            let is_last = matches!(packet, Leaving::Chunk { is_last: true, .. });
             match sealed {
                 Ok(sealed) => len += sealed,
                 Err(SealError::NoRoom) => return Some(LinkOutput::Ended(SessionEnd::KeysExpired)),
                 Err(SealError::Expired) => return Some(LinkOutput::Ended(SessionEnd::KeysExpired)),
             }
-            out.stats.frames += u64::from(last);
+            out.stats.frames += u64::from(is_last);
         }
         if len == 0 {
             return None;

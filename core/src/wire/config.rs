@@ -6,6 +6,7 @@
 //! ```
 
 use super::read::{Reader, Writer};
+use crate::config::Padding;
 
 /// The type byte.
 pub(crate) const TYPE: u8 = 0x0D;
@@ -19,14 +20,6 @@ pub(crate) struct DisplayLimits {
     pub(crate) max_fps: u8,
     pub(crate) budget_ms: u16,
     pub(crate) padding: Padding,
-}
-
-/// How much of a frame's size the wire gives away (docs/protocol.md §10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Padding {
-    Chunk,
-    Bucket,
-    Constant,
 }
 
 impl DisplayLimits {

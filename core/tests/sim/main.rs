@@ -23,6 +23,7 @@ mod handshake;
 mod link_table;
 mod pacing;
 mod packets;
+mod padding;
 mod randomness;
 mod rekey;
 mod restart;

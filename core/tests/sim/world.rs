@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
-use sealcam_core::config::{DEFAULT_BUDGET, ServerConfig};
+use sealcam_core::config::{DEFAULT_BUDGET, Padding, ServerConfig};
 use sealcam_core::discard::Discard;
 use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::Modulus;
@@ -87,11 +87,13 @@ pub(crate) struct Setup {
     pub(crate) frame_capacity: u32,
     pub(crate) receive_buffer: u32,
     pub(crate) budget: Duration,
+    pub(crate) padding: Padding,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { frame_capacity: 300 * 1024, receive_buffer: 212_992, budget: DEFAULT_BUDGET }
+        let (frame_capacity, receive_buffer) = (300 * 1024, 212_992);
+        Self { frame_capacity, receive_buffer, budget: DEFAULT_BUDGET, padding: Padding::Chunk }
     }
 }
 
@@ -110,6 +112,7 @@ impl<const SEATS: usize> World<SEATS> {
             frame_capacity: setup.frame_capacity,
             receive_buffer: setup.receive_buffer,
             budget: setup.budget,
+            padding: setup.padding,
         };
         let mut display = Display::new(config, &mut dice);
         display.start(Duration::ZERO, &mut dice);

@@ -40,6 +40,56 @@ fn wire_carries_no_piece_of_a_picture_and_no_block_twice() {
     assert!(blocks.len() >= CAPTURED * 60, "only {} blocks were compared", blocks.len());
 }
 
+/// Bytes of a datagram that carries a chunk, or looks as if it did (docs/protocol.md §10).
+const MEDIA: usize = 1192;
+
+/// How many such datagrams went by for each picture that came out, of pictures of `size` bytes.
+fn media_for_a_picture(display: &[&str], camera: &[&str], size: usize) -> f64 {
+    let house = House::new();
+    let picture = &write_folder(&house.path("in"), "padded", &[size])[0];
+    let display = house.display_with(&[&["--sink", "-"], display].concat());
+    let relay = super::world::Relay::to(display.address());
+    house.trust("display", relay.address());
+    relay.listen();
+    let camera = house.camera(&[&["--source", "in", "--loop", "--fps", "10"], camera].concat());
+    display.output("twelve pictures", |bytes| (bytes.len() >= 12 * size).then_some(()));
+    camera.stop();
+    let heard = relay.heard();
+    let (_, output) = display.stop();
+    assert!(output.chunks(size).all(|came| came == &picture[..came.len()]));
+    let media = heard.iter().filter(|(to, datagram)| *to == To::Display && datagram.len() == MEDIA).count();
+    media as f64 / (output.len() / size) as f64
+}
+
+#[test]
+fn with_constant_padding_a_small_picture_and_a_large_one_take_as_many_packets() {
+    let size = ["--constant-size", "23040"];
+    let own = [&["--padding", "constant"][..], &size].concat();
+    for (display, camera) in [(&[][..], &own[..]), (&["--padding", "constant"], &size)] {
+        for bytes in [1_400, 23_000] {
+            let media = media_for_a_picture(display, camera, bytes);
+            println!("{bytes} bytes: {media:.1} packets a picture");
+            // 20 in each beat of the clock, the last of which is cut short; on a busy machine one may pass without a
+            // picture. Without padding the small one would take 2.
+            assert!(media >= 18.0, "{bytes} bytes took {media:.1} packets");
+        }
+    }
+    let media = media_for_a_picture(&["--padding", "bucket"], &[], 21 * 1152);
+    assert!(media > 21.5, "in buckets 21 chunks are 22 packets, not {media:.1}");
+}
+
+#[test]
+fn a_picture_that_constant_padding_has_no_room_for_is_told_of() {
+    let house = House::new();
+    write_folder(&house.path("in"), "large", &[5_000]);
+    let camera = ["--source", "in", "--loop", "--padding", "constant", "--constant-size", "4000"];
+    let (display, camera) = house.stream("-", &camera);
+    let line = camera.line("was not sent");
+    assert!(line.contains("5000 bytes") && line.contains("4608"), "{line}");
+    camera.stop();
+    display.stop();
+}
+
 /// The ciphertext of a DATA datagram (docs/protocol.md §7); nothing of any other.
 fn ciphertext(datagram: &[u8]) -> &[u8] {
     match datagram {

@@ -125,6 +125,14 @@ impl House {
         display
     }
 
+    /// Starts the display on a free port of 127.0.0.1 with these arguments and waits until it listens.
+    pub(crate) fn display_with(&self, arguments: &[&str]) -> Program {
+        let listen = ["--listen", "127.0.0.1:0"];
+        let display = self.start("display", server_path(), "display", &[&listen[..], arguments].concat());
+        display.line("Listening on");
+        display
+    }
+
     /// Starts the camera.
     pub(crate) fn camera(&self, arguments: &[&str]) -> Program {
         self.start("camera", &client_path(), "camera", arguments)

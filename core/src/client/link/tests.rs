@@ -14,7 +14,7 @@ use rand_core::SeedableRng;
 
 use super::*;
 use crate::client::Client;
-use crate::config::{ClientConfig, ServerConfig};
+use crate::config::{ClientConfig, Padding, ServerConfig};
 use crate::output::{Output, Transmit};
 use crate::rsa::{PrivateKey, SoftwareCameraKey, SoftwareDisplayKey, SoftwareRsa};
 use crate::server::Server;
@@ -59,6 +59,7 @@ impl Both {
             frame_capacity: CAPACITY,
             receive_buffer: 0,
             budget: Duration::from_millis(100),
+            padding: Padding::Chunk,
         };
         let store = Box::leak(vec![0; TestServer::store_len(8 * 1152)].into_boxed_slice());
         let mut server = Server::new(config, store, rng(1), SoftwareRsa::new(rng(2)), Instant::ZERO).unwrap();
@@ -68,6 +69,8 @@ impl Both {
             address: Some(address(1)),
             frame_capacity: CAPACITY,
             frame_interval: Duration::ZERO,
+            padding: Padding::Chunk,
+            constant_size: 1,
         };
         let store = Box::leak(vec![0; 2 * 8 * 1152].into_boxed_slice());
         let camera = camera.into_camera_key(rng(3));

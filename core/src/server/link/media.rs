@@ -23,7 +23,7 @@ impl Link {
         around: &mut Around<'_, '_, R>,
     ) -> Result<Heard, Discard> {
         self.stamp(now, chunk.sent);
-        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
+        self.media_came(now);
         match around.joiner.insert(now, around.budget, chunk) {
             Ok(None) => Ok(Heard::Nothing),
             Ok(Some(joined)) => {
@@ -41,6 +41,11 @@ impl Link {
                 Err(Discard::ChunkMismatch)
             }
         }
+    }
+
+    /// FEEDBACK is owed soon.
+    pub(super) fn media_came(&mut self, now: Instant) {
+        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
     }
 
     pub(super) fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {

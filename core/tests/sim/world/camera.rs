@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use sealcam_core::client::Client;
-use sealcam_core::config::{ClientConfig, ServerConfig};
+use sealcam_core::config::{ClientConfig, Padding, ServerConfig};
 use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::{Fingerprint, Modulus};
 use sealcam_core::output::Frame;
@@ -59,6 +59,8 @@ impl Camera {
             address: None,
             frame_capacity: display.frame_capacity,
             frame_interval: Duration::from_millis(33),
+            padding: Padding::Chunk,
+            constant_size: 40 * 1152,
         };
         Self {
             id,
