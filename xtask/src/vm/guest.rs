@@ -103,7 +103,9 @@ impl Guest {
         })?;
         let connected = connect(&listeners, &mut child, folder, patience);
         let ready = connected.and_then(|[monitor, control]| {
-            let timeout = control.set_read_timeout(Some(LOOK));
+            // Writing has a bound too, or a guest that asks without end and reads nothing would keep us.
+            let timeout =
+                control.set_read_timeout(Some(LOOK)).and_then(|()| control.set_write_timeout(Some(LOOK)));
             timeout.map_err(|error| Failure::new(format!("The guest's control channel: {error}.")))?;
             Ok((Monitor::new(monitor)?, control))
         });
@@ -280,6 +282,17 @@ mod tests {
             }
         };
         assert!(failure.contains("exit status: 9") && failure.ends_with("out of memory"), "{failure}");
+    }
+
+    #[test]
+    fn a_guest_that_reads_no_answers_keeps_nobody() {
+        let folder = TemporaryFolder::make("guest").unwrap();
+        let (mut guest, _sockets) = started("exec sleep 600", "", folder.path());
+        // Until there is no room for another answer.
+        guest.control.set_nonblocking(true).unwrap();
+        while guest.control.write_all(b"ok\n").is_ok() {}
+        guest.control.set_nonblocking(false).unwrap();
+        guest.answer(&Ok(String::new()));
     }
 
     #[test]
