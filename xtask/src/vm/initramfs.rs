@@ -52,12 +52,15 @@ impl Base {
         let (package, kernel) =
             packages.newest(&format!("linux-image-{architecture}"), &format!("{prefix}6"))?;
         let release = package.strip_prefix(prefix).unwrap_or_default().to_owned();
-        let one =
-            |name: &str| packages.unpacked(&[name]).map(|folders| folders.into_iter().collect::<PathBuf>());
+        let one = |name: &str, file: &str| {
+            let folders = packages.unpacked(&[name])?;
+            whole(folders.into_iter().collect::<PathBuf>().join(file))
+        };
+        whole(kernel.join(format!("boot/vmlinuz-{release}")))?;
         Ok(Self {
             modules: Modules::find(&kernel.join("lib/modules").join(&release))?,
-            busybox: one("busybox-static")?.join("bin/busybox"),
-            traffic_control: one("iproute2")?.join("sbin/tc"),
+            busybox: one("busybox-static", "bin/busybox")?,
+            traffic_control: one("iproute2", "sbin/tc")?,
             libraries: packages.unpacked(&LIBRARIES)?,
             kernel,
             release,
@@ -123,6 +126,17 @@ impl Base {
         };
         add().map_err(|error: io::Error| Failure::new(format!("The kernel's modules: {error}.")))
     }
+}
+
+/// A file of an unpacked package. Where it is not, or empty, somebody has been in the cache, or a disk was full.
+fn whole(file: PathBuf) -> Result<PathBuf> {
+    if fs::metadata(&file).is_ok_and(|file| file.is_file() && file.len() > 0) {
+        return Ok(file);
+    }
+    Err(Failure::new(format!(
+        "{} is not there, or empty. Remove the folder of that package, and it is fetched again.",
+        file.display()
+    )))
 }
 
 fn add_case(
@@ -192,6 +206,22 @@ fn shared_objects(package: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::folder::TemporaryFolder;
+
+    #[test]
+    fn a_package_that_lost_a_file_is_named_with_what_to_do() {
+        let folder = TemporaryFolder::make("lost").unwrap();
+        let file = folder.path().join("busybox");
+        for _ in 0..2 {
+            let failure = whole(file.clone()).unwrap_err().to_string();
+            assert!(
+                failure.contains("busybox is not there") && failure.contains("fetched again"),
+                "{failure}"
+            );
+            fs::write(&file, "").unwrap();
+        }
+        fs::write(&file, "program").unwrap();
+        assert_eq!(whole(file.clone()).unwrap(), file);
+    }
 
     #[test]
     fn libraries_are_found_by_the_names_that_programs_ask_for() {
