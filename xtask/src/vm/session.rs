@@ -73,7 +73,7 @@ impl Session<'_> {
             match self.guest.ask()? {
                 None => {}
                 Some(Err(nonsense)) => self.guest.answer(&Err(nonsense)),
-                Some(Ok(Request::Exit(0))) => return Ok(()),
+                Some(Ok(Request::Exit(0))) if why.is_none() => return Ok(()),
                 Some(Ok(Request::Exit(status))) => {
                     let last = last_lines(&self.guest.console());
                     return Err(Failure::new(why.unwrap_or_else(|| {
