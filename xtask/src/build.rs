@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::failure::{Failure, Result};
 use crate::need;
 use crate::process;
+use crate::say::say;
 use crate::toolchain::{self, Target, Toolchain};
 
 /// The packages of the two programs.
@@ -50,7 +51,7 @@ pub(crate) fn build_for(wish: &Wish) -> Result<Programs> {
 pub(crate) fn build_packages<const N: usize>(wish: &Wish, packages: [&str; N]) -> Result<[PathBuf; N]> {
     let toolchain = Toolchain::find(wish.target)?;
     need::libclang()?;
-    println!("building for {} with {}", wish.target.triple, toolchain.described());
+    say(format_args!("building for {} with {}", wish.target.triple, toolchain.described()))?;
     let mut command = toolchain.cargo("build", "std,panic_unwind");
     if wish.release {
         command.arg("--release");
@@ -88,7 +89,7 @@ fn build<const N: usize>(mut command: Command, packages: [&str; N]) -> Result<[P
     for path in &programs {
         let bytes =
             fs::metadata(path).map_err(|error| Failure::new(format!("{}: {error}.", path.display())))?.len();
-        println!("{} kB  {}", bytes / 1000, path.display());
+        say(format_args!("{} kB  {}", bytes / 1000, path.display()))?;
     }
     Ok(programs)
 }

@@ -13,6 +13,7 @@ mod folder;
 mod lint;
 mod need;
 mod process;
+mod say;
 mod setup;
 #[allow(unsafe_code, reason = "signals have no safe form in the standard library")]
 mod sys;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::{Stopwatch, spoken};
 use crate::failure::{Failure, Result};
+use crate::say::say;
 use crate::sys;
 
 /// How long a program that was asked to end may take, and how often it is looked whether it has.
@@ -31,7 +32,7 @@ pub(crate) fn cargo() -> Command {
 
 /// Shows the command, runs it with our own output, and fails when it does.
 pub(crate) fn run(command: &mut Command) -> Result {
-    println!("$ {}", shown(command));
+    say(format_args!("$ {}", shown(command)))?;
     let status = command.status().map_err(|error| not_started(command, &error))?;
     if status.success() {
         return Ok(());
@@ -47,7 +48,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
 
 /// Shows the command, runs it with its progress (stderr) on ours, and returns what it printed to stdout.
 pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
-    println!("$ {}", shown(command));
+    say(format_args!("$ {}", shown(command)))?;
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
     printed(command, &output)
 }

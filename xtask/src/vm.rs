@@ -35,6 +35,7 @@ use crate::clock::{Stopwatch, spoken};
 use crate::failure::{Failure, Result};
 use crate::folder::TemporaryFolder;
 use crate::need;
+use crate::say::say;
 use crate::sys;
 
 /// The programs of this machine that every case needs, with their packages.
@@ -46,8 +47,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
     let cases = select(case::all()?, &options)?;
     if options.list {
-        cases.iter().for_each(list);
-        return Ok(());
+        return cases.iter().try_for_each(list);
     }
     // From here on a wish to stop is heeded between and within cases, and nothing is left running.
     sys::note_interrupts();
@@ -62,19 +62,19 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         let outcome = store.run(case, options.keep);
         let seconds = spoken(watch.elapsed());
         match outcome {
-            Ok(()) => println!("ok {} ({seconds})", case.name),
+            Ok(()) => say(format_args!("ok {} ({seconds})", case.name))?,
             Err(failure) => {
                 failed += 1;
-                println!("FAILED {} ({seconds})", case.name);
-                println!("    {}", failure.to_string().replace('\n', "\n    "));
-                println!("    Its log and screens: {}", run::results(case).display());
+                say(format_args!("FAILED {} ({seconds})", case.name))?;
+                say(format_args!("    {}", failure.to_string().replace('\n', "\n    ")))?;
+                say(format_args!("    Its log and screens: {}", run::results(case).display()))?;
             }
         }
         if sys::interrupted() {
             return Err(Failure::new("vm was interrupted."));
         }
     }
-    println!("{} passed, {failed} failed", cases.len() - failed);
+    say(format_args!("{} passed, {failed} failed", cases.len() - failed))?;
     if failed == 0 {
         Ok(())
     } else {
@@ -148,12 +148,13 @@ fn elsewhere(board: Board, options: &Options) -> Result<Board> {
     Ok(Board { machine, fb, ..board })
 }
 
-fn list(case: &Case) {
+fn list(case: &Case) -> Result {
     let boards: Vec<_> =
         case.guests.iter().map(|board| format!("{}/{}", board.machine.name, board.fb.name)).collect();
     let fast = if case.is_fast { "fast" } else { "" };
     let boards = boards.join("+");
-    println!("{:<44} {boards:<22} {:>4} s  {fast:<4}  {}", case.name, case.limit.as_secs(), case.shows);
+    let limit = case.limit.as_secs();
+    say(format_args!("{:<44} {boards:<22} {limit:>4} s  {fast:<4}  {}", case.name, case.shows))
 }
 
 /// What cases share, each thing made when the first case wants it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use crate::process;
+use crate::say::say;
 
 /// How long apt may take for its lists, or for one package.
 const FETCH_WITHIN: Duration = Duration::from_secs(600);
@@ -93,7 +94,7 @@ impl Packages {
         if self.complaints.borrow().is_some() {
             return Ok(());
         }
-        println!("asking apt for the packages of {}", self.architecture);
+        say(format_args!("asking apt for the packages of {}", self.architecture))?;
         let said = self.apt("apt-get", &["update"])?;
         let complaints = said.lines().filter(|line| line.starts_with("W: ") || line.starts_with("E: "));
         let complaints: Vec<String> = complaints.map(|line| format!("{line}\n")).collect();
@@ -107,7 +108,7 @@ impl Packages {
         if place.exists() {
             return Ok(place);
         }
-        println!("fetching {name}");
+        say(format_args!("fetching {name}"))?;
         let fail = |what: &str, path: &Path, error: std::io::Error| {
             Failure::new(format!("{what} {}: {error}.", path.display()))
         };
