@@ -1,7 +1,7 @@
 //! Running other programs: shown before they run in a form that can be pasted, their failure told in one sentence.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -46,20 +46,38 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     printed(command, &output)
 }
 
-/// Shows the command, runs it with its progress (stderr) on ours, and returns what it printed to stdout.
+/// Shows the command, runs it with its progress (stderr) on ours, and returns what it printed to stdout. It is ended when
+/// this program is to end (where [`sys::note_interrupts`] was called): a build takes minutes.
 pub(crate) fn run_and_read(command: &mut Command) -> Result<String> {
     say(format_args!("$ {}", shown(command)))?;
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
-    printed(command, &output)
+    let (reader, writer) = std::io::pipe().map_err(|error| not_started(command, &error))?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::inherit());
+    // What it printed is for programs to read and does not explain a failure; that is on stderr already.
+    finished(command, reader, None, sys::interrupted)
+        .map_err(|(complaint, _)| Failure::new(format!("`{}` {complaint}.", shown(command))))
 }
 
 /// Runs the command quietly and returns all that it printed. It is ended when it takes longer than `limit`, and when
-/// this program is to end (where [`sys::note_interrupts`] was called).
+/// this program is to end.
 pub(crate) fn read_within(command: &mut Command, limit: Duration) -> Result<String> {
     let pipe = std::io::pipe().and_then(|(reader, writer)| Ok((reader, writer.try_clone()?, writer)));
-    let (mut reader, out, err) = pipe.map_err(|error| not_started(command, &error))?;
+    let (reader, out, err) = pipe.map_err(|error| not_started(command, &error))?;
     command.stdin(Stdio::null()).stdout(out).stderr(err);
-    let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
+    finished(command, reader, Some(limit), sys::interrupted).map_err(|(complaint, printed)| {
+        Failure::new(format!("`{}` {complaint}.\n{}", shown(command), printed.trim_end()))
+    })
+}
+
+/// Starts the command, which writes to the other end of `reader`, and waits until it has ended or has to be ended. What
+/// it printed; where it went wrong, how, and what it had printed until then.
+fn finished(
+    command: &mut Command,
+    mut reader: PipeReader,
+    limit: Option<Duration>,
+    is_to_end: fn() -> bool,
+) -> std::result::Result<String, (String, String)> {
+    let mut child =
+        command.spawn().map_err(|error| (format!("could not be started: {error}"), String::new()))?;
     // The command holds the pipe's writing ends too, and the reader would wait for them for ever.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let (all_read, reading) = mpsc::channel();
@@ -73,25 +91,25 @@ pub(crate) fn read_within(command: &mut Command, limit: Duration) -> Result<Stri
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Ok(status),
-            Ok(None) if sys::interrupted() => break Err("was interrupted".to_owned()),
-            Ok(None) if watch.elapsed() > limit => {
-                break Err(format!("was not done within {}", spoken(limit)));
-            }
-            Ok(None) => thread::sleep(LOOK_AGAIN),
+            Ok(None) if is_to_end() => break Err("was interrupted".to_owned()),
+            Ok(None) => {}
             Err(error) => break Err(format!("could not be watched: {error}")),
         }
+        if let Some(limit) = limit.filter(|limit| watch.elapsed() > *limit) {
+            break Err(format!("was not done within {}", spoken(limit)));
+        }
+        thread::sleep(LOOK_AGAIN);
     };
     if status.is_err() {
         end(&mut child);
     }
     // Not for ever: what the command has started may outlive it and hold the pipe.
     let printed = reading.recv_timeout(END_WITHIN).unwrap_or_default();
-    let complaint = match status {
-        Ok(status) if status.success() => return Ok(printed),
-        Ok(status) => format!("failed ({status})"),
-        Err(why) => why,
-    };
-    Err(Failure::new(format!("`{}` {complaint}.\n{}", shown(command), printed.trim_end())))
+    match status {
+        Ok(status) if status.success() => Ok(printed),
+        Ok(status) => Err((format!("failed ({status})"), printed)),
+        Err(why) => Err((why, printed)),
+    }
 }
 
 /// Asks a program to end, and makes it end when it takes too long.
@@ -188,6 +206,19 @@ mod tests {
         let failure =
             read_within(Command::new("sh").args(["-c", "echo why; exit 3"]), END_WITHIN).unwrap_err();
         assert!(failure.to_string().ends_with("why"), "{failure}");
+    }
+
+    #[test]
+    fn a_program_is_ended_when_this_one_is_to_end() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec sleep 600"]).stdout(writer);
+        let (complaint, _) = finished(&mut command, reader, None, || true).unwrap_err();
+        assert_eq!(complaint, "was interrupted");
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo done; echo aside >&2"]).stdout(writer);
+        assert_eq!(finished(&mut command, reader, None, || false).unwrap(), "done\n");
     }
 
     #[test]
