@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod folder;
 mod lint;
+mod lock;
 mod need;
 mod process;
 mod say;

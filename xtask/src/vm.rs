@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     // From here on a wish to stop is heeded between and within cases, and nothing is left running.
     sys::note_interrupts();
     need::programs(&tools(&cases))?;
+    let _lock = run::reserve()?;
     let mut store = Store::new(options.cache.clone(), options.release);
     let mut failed = 0;
     for case in &cases {

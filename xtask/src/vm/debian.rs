@@ -11,12 +11,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::{Failure, Result};
+use crate::lock;
 use crate::process;
 use crate::say::say;
 
 /// How long apt may take for its lists, or for one package.
 const FETCH_WITHIN: Duration = Duration::from_secs(600);
 const UNPACK_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long another run may take, which fetches the same packages.
+const OTHERS_WITHIN: Duration = Duration::from_secs(1200);
 
 /// What the cache wants in all, for people.
 const ROOM: &str = "about 1 GB";
@@ -46,8 +50,7 @@ impl Packages {
         for part in ["apt/state/lists/partial", "apt/cache/archives/partial", "unpacked"] {
             fs::create_dir_all(folder.join(part)).map_err(fail)?;
         }
-        let lock = File::create(folder.join("lock")).map_err(fail)?;
-        lock.lock().map_err(fail)?;
+        let lock = lock::take(&folder.join("lock"), OTHERS_WITHIN, "--cache DIR takes another folder.")?;
         // Nothing is installed, as far as this apt knows.
         fs::write(folder.join("apt/status"), "").map_err(fail)?;
         Ok(Self { folder, architecture, complaints: RefCell::new(None), _lock: lock })

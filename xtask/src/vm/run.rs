@@ -1,10 +1,11 @@
 //! A case from its start to its end: one machine, or two on a cable, each with a folder of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use super::case::{Board, Case};
 use super::chart::Frames;
@@ -16,6 +17,7 @@ use super::programs::Programs;
 use super::session::{Session, Shared};
 use crate::failure::{Failure, Result};
 use crate::folder::TemporaryFolder;
+use crate::lock;
 use crate::process;
 
 /// What every case is given.
@@ -26,9 +28,22 @@ pub(super) struct Supplies<'a> {
     pub(super) frames: &'a Frames,
 }
 
+/// Where the log and screens of every case are kept, and the programs that the guests run.
+fn folder() -> PathBuf {
+    process::root().join("target/vm")
+}
+
+/// Makes that folder this run's own, for as long as what is returned lives.
+pub(super) fn reserve() -> Result<File> {
+    let folder = folder();
+    fs::create_dir_all(&folder)
+        .map_err(|error| Failure::new(format!("The results' folder, {}: {error}.", folder.display())))?;
+    lock::take(&folder.join("lock"), Duration::ZERO, "Wait for its end, or run this in another clone.")
+}
+
 /// Where a case's log and screens are kept.
 pub(super) fn results(case: &Case) -> PathBuf {
-    process::root().join("target/vm").join(&case.name)
+    folder().join(&case.name)
 }
 
 /// Runs it. The failure is the reason; its log and screens then lie in [`results`], and else only where `keep` says so.
