@@ -16,7 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Takes the lock, for as long as what is returned lives. Waits so long for another run, and says so; `advice` tells what
 /// to do when that is too long.
 pub(crate) fn take(file: &Path, patience: Duration, advice: &str) -> Result<File> {
-    let fail = |error: std::io::Error| Failure::new(format!("{}: {error}. {advice}", file.display()));
+    let fail = |error: std::io::Error| Failure::new(format!("The lock {}: {error}.", file.display()));
     let lock = File::create(file).map_err(fail)?;
     let watch = Stopwatch::start();
     let mut is_told = false;

@@ -64,8 +64,22 @@ pub(crate) fn read_within(command: &mut Command, limit: Duration) -> Result<Stri
     let (reader, out, err) = pipe.map_err(|error| not_started(command, &error))?;
     command.stdin(Stdio::null()).stdout(out).stderr(err);
     finished(command, reader, Some(limit), sys::interrupted).map_err(|(complaint, printed)| {
-        Failure::new(format!("`{}` {complaint}.\n{}", shown(command), printed.trim_end()))
+        Failure::new(format!("`{}` {complaint}.\n{}", shown(command), ends_of(printed.trim_end())))
     })
+}
+
+/// The beginning and the end of what a program printed: with a full disk, `tar` complains of every file.
+fn ends_of(printed: &str) -> String {
+    const HEAD: usize = 3;
+    const TAIL: usize = 12;
+    let lines: Vec<&str> = printed.lines().collect();
+    let left_out = lines.len().saturating_sub(HEAD + TAIL);
+    if left_out == 0 {
+        return printed.to_owned();
+    }
+    let (head, tail) = (lines.iter().take(HEAD), lines.iter().skip(HEAD + left_out));
+    let between = format!("(and {left_out} lines more)");
+    head.copied().chain([between.as_str()]).chain(tail.copied()).collect::<Vec<_>>().join("\n")
 }
 
 /// Starts the command, which writes to the other end of `reader`, and waits until it has ended or has to be ended. What
@@ -219,6 +233,17 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo done; echo aside >&2"]).stdout(writer);
         assert_eq!(finished(&mut command, reader, None, || false).unwrap(), "done\n");
+    }
+
+    #[test]
+    fn of_a_long_complaint_the_ends_are_told() {
+        let long: String = (1..=4000).map(|line| format!("{line}\n")).collect();
+        let told = ends_of(long.trim_end());
+        assert!(
+            told.starts_with("1\n2\n3\n(and 3985 lines more)\n3989\n") && told.ends_with("\n4000"),
+            "{told}"
+        );
+        assert_eq!(ends_of("a\nb"), "a\nb");
     }
 
     #[test]
