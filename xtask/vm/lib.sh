@@ -1,6 +1,7 @@
 # What the cases are written with. Everything waits for a condition, never for a length of time, and has a bound.
 #
 # A case fails at the first thing that does not come about: the reason is told to the host, the logs are on its console.
+# What is misspelt, and a command that fails, end it too (`set -eu`).
 
 . /vm/settings
 
@@ -10,6 +11,7 @@ PATIENCE=60
 STATE=/vm/state
 chmod 700 $STATE/display $STATE/camera
 PICTURES=/vm/pictures
+ANSWER=
 
 # --- talking to the host -------------------------------------------------------------------------------------------
 
@@ -135,8 +137,8 @@ start_log() {
 
 # Each side is told of the other, with what the other prints.
 pair() {
-    fingerprint=$(sealcam-server --state $STATE/display fingerprint 2>/dev/null | grep -o 'SHA256:[^ ]*')
-    identity=$(sealcam-client --state $STATE/camera identity --name porch 2>/dev/null | grep -o "scl1-camera [^']*")
+    fingerprint=$(sealcam-server --state $STATE/display fingerprint 2>/dev/null | grep -o 'SHA256:[^ ]*') || fail "the display tells no fingerprint"
+    identity=$(sealcam-client --state $STATE/camera identity --name porch 2>/dev/null | grep -o "scl1-camera [^']*") || fail "the camera tells no identity"
     sealcam-client --state $STATE/camera trust "${1:-127.0.0.1:5000}" "$fingerprint" 2>/log/trust || fail "trust: $(cat /log/trust)"
     sealcam-server --state $STATE/display authorize "$identity" 2>/log/trust || fail "authorize: $(cat /log/trust)"
     note "the two are paired"
@@ -160,8 +162,8 @@ start_camera() {
 ends() {
     ANSWER="it runs"
     comes_true "$2 has ended" is_gone "$1"
-    wait "$1"
-    status=$?
+    status=0
+    wait "$1" || status=$?
     [ $status = "$3" ] || fail "$2 ended with status $status instead of $3"
 }
 
