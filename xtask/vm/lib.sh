@@ -61,7 +61,7 @@ never_said() { ! grep -q -F -e "$2" "/log/$1" || fail "$1 said: $(grep -m 1 -F -
 
 # --- the screen ----------------------------------------------------------------------------------------------------
 
-# shows exact|scaled|words: the screen does so, at last.
+# shows exact|scaled|alarm|words: the screen does so, at last. In an alarm it is told that a picture is missing.
 shows() { comes_true "the screen shows a picture ($1)" ask shows "$1"; FRAME=$ANSWER; }
 
 # goes_on exact|scaled: pictures that differ from each other come, so what is seen is alive.

@@ -18,6 +18,10 @@ const BLACK: u8 = 8;
 /// The colours of the display's own words and of what is behind them, and how far they may be off.
 const WORDS: [[u8; 3]; 2] = [[0xF0, 0xF0, 0xF0], [0xFF, 0xB0, 0x00]];
 const GROUND: [u8; 3] = [0x10, 0x14, 0x18];
+
+/// Of how many pixels at least one belongs to words, and to the title of an alarm.
+const LEAST_WORDS: usize = 100;
+const LEAST_TITLE: usize = 200;
 const COLOUR_OFF: u8 = 9;
 
 /// Console text of one character may differ: a cursor.
@@ -101,7 +105,7 @@ impl Judge<'_> {
             Ok(number) => return Ok(format!("frame {number}")),
             Err(why) => why,
         };
-        if is_statement(screen) {
+        if words(screen).is_ok() {
             return Ok("words".into());
         }
         self.seam(screen).ok_or(why)
@@ -124,21 +128,40 @@ impl Judge<'_> {
     }
 }
 
-/// Whether the display tells something in words: on its own background, in its own colours, and nothing else.
-pub(super) fn is_statement(screen: &Picture) -> bool {
+/// How many pixels there are of the display's own words: in each of [`WORDS`]' colours. They stand on its own background,
+/// with nothing else on the screen, and are no mere dot.
+pub(super) fn words(screen: &Picture) -> Result<[usize; 2], String> {
     let near =
         |pixel: &[u8; 3], colour: [u8; 3]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= COLOUR_OFF);
-    let (mut ground, mut words) = (0_usize, 0_usize);
-    for y in 0..screen.height {
-        for pixel in screen.row(y) {
-            if near(pixel, GROUND) {
-                ground += 1;
-            } else if WORDS.into_iter().any(|colour| near(pixel, colour)) {
-                words += 1;
-            }
+    let (mut ground, mut words) = (0_usize, [0_usize; 2]);
+    for pixel in (0..screen.height).flat_map(|y| screen.row(y)) {
+        if near(pixel, GROUND) {
+            ground += 1;
+        } else {
+            let colour = words.iter_mut().zip(WORDS).find(|(_, colour)| near(pixel, *colour));
+            colour.into_iter().for_each(|(count, _)| *count += 1);
         }
     }
-    ground + words == screen.width * screen.height && ground > words && words > 0
+    let (all, area) = (words.iter().sum::<usize>(), screen.width * screen.height);
+    let other = area - ground - all;
+    if other == 0 && ground > all && all * LEAST_WORDS >= area {
+        return Ok(words);
+    }
+    Err(format!(
+        "no words on the screen: of {area} pixels {all} have their colours, {other} neither these nor their ground's"
+    ))
+}
+
+/// Whether the words have the title that tells of a missing picture: in its own colour.
+pub(super) fn alarm(screen: &Picture) -> Result<(), String> {
+    let [_, title] = words(screen)?;
+    let area = screen.width * screen.height;
+    if title * LEAST_TITLE >= area {
+        return Ok(());
+    }
+    Err(format!(
+        "the words on the screen have no title that stands out: {title} of {area} pixels have its colour"
+    ))
 }
 
 /// Whether two screens are the same, up to a cursor.
@@ -328,13 +351,18 @@ mod tests {
 
     #[test]
     fn words_are_known_by_their_background() {
-        let words = Picture::draw(160, 120, |x, y| if y == 60 && x % 3 == 0 { [240; 3] } else { GROUND });
+        let text = |colour: [u8; 3], rows: usize| {
+            Picture::draw(160, 120, |x, y| if y < rows && x % 3 == 0 { colour } else { GROUND })
+        };
+        let [white, amber] = WORDS;
         let frames = frames();
-        assert_eq!(Judge { frames: &frames, depth: 32 }.sound(&words), Ok("words".into()));
-        assert!(!is_statement(&Picture::draw(160, 120, |_, _| GROUND)));
-        assert!(!is_statement(&frames[0]));
-        let half = changed(&words, |x, y, pixel| if y < 100 { pixel } else { frames[0].at(x, y) });
-        assert!(!is_statement(&half));
+        assert_eq!(Judge { frames: &frames, depth: 32 }.sound(&text(white, 10)), Ok("words".into()));
+        assert!(words(&text(white, 0)).is_err() && words(&text(white, 1)).is_err(), "a dot is no word");
+        assert!(words(&frames[0]).is_err());
+        let half = changed(&text(white, 10), |x, y, pixel| if y < 100 { pixel } else { frames[0].at(x, y) });
+        assert!(words(&half).is_err());
+        assert_eq!(alarm(&text(amber, 10)), Ok(()));
+        assert!(alarm(&text(white, 10)).unwrap_err().contains("stands out"));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) enum View {
     Sound,
     /// The display's own words.
     Words,
+    /// Such words that tell of a missing picture.
+    Alarm,
 }
 
 impl Request {
@@ -58,6 +60,7 @@ impl Request {
             ("shows", "scaled") => Self::Shows(View::Scaled),
             ("shows", "sound") => Self::Shows(View::Sound),
             ("shows", "words") => Self::Shows(View::Words),
+            ("shows", "alarm") => Self::Shows(View::Alarm),
             ("exit", number) => match number.parse() {
                 Ok(number) => Self::Exit(number),
                 Err(_) => return Some(Err(format!("`exit {number}` tells no number"))),

@@ -139,13 +139,8 @@ impl Session<'_> {
             View::Exact => ("exact", self.judge.exact(&screen).map(|number| number.to_string())),
             View::Scaled => ("scaled", self.judge.scaled(&screen).map(|number| number.to_string())),
             View::Sound => ("sound", self.judge.sound(&screen)),
-            View::Words => {
-                let is_statement = compare::is_statement(&screen);
-                (
-                    "words",
-                    is_statement.then(String::new).ok_or_else(|| "there are no words on the screen".into()),
-                )
-            }
+            View::Words => ("words", compare::words(&screen).map(|_| String::new())),
+            View::Alarm => ("alarm", compare::alarm(&screen).map(|()| String::new())),
         };
         if seen.is_err() == (view == View::Sound) {
             self.keep(name, &whole)?;

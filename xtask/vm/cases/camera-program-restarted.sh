@@ -15,7 +15,7 @@ goes_on exact
 
 stop $CAMERA_PID "the camera's program"
 says display "Camera porch is gone: it ended its stream."
-shows words
+shows alarm
 start_camera
 says display "taking pictures"
 goes_on exact
@@ -23,7 +23,7 @@ goes_on exact
 kill -KILL $CAMERA_PID
 ends $CAMERA_PID "the camera's program" 137
 says display "Camera porch is gone: nothing has come from it"
-shows words
+shows alarm
 start_camera
 says display "taking pictures"
 goes_on exact

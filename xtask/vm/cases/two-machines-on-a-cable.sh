@@ -27,7 +27,7 @@ else
     goes_on exact
     ask raise picture-seen
     says display "its camera is unplugged"
-    shows words
+    shows alarm
     ask raise words-seen
     says display "Camera porch is gone: it ended its stream."
 fi

@@ -19,7 +19,7 @@ for time in first second; do
     says camera "as when it is unplugged; it is opened again"
     says camera "No camera is there"
     says display "its camera is unplugged"
-    shows words
+    shows alarm
     plug_in
     says camera "640x480 at 5 frames/s"
     says display "taking pictures"
