@@ -2,6 +2,8 @@
 //!
 //! Every answer is either what was seen, or in words how far it is from what was expected.
 
+use std::cmp::Ordering;
+
 use super::chart;
 use super::picture::Picture;
 
@@ -111,7 +113,7 @@ impl Judge<'_> {
         self.seam(screen).ok_or(why)
     }
 
-    /// Two frames, one above the other.
+    /// Two frames, one above the other, and on the whole as near as one alone must be.
     fn seam(&self, screen: &Picture) -> Option<String> {
         let fits = |frame: &Picture, y: usize| row_fits(screen.row(y), frame.row(y));
         let rows_from_top = |frame: &Picture| (0..screen.height).take_while(|y| fits(frame, *y)).count();
@@ -119,7 +121,14 @@ impl Judge<'_> {
         // The row in which the seam is may itself be of both.
         let below = |frame: &Picture| (rows + 1..screen.height).all(|y| fits(frame, y));
         let bottom = self.frames.iter().position(below)?;
-        Some(format!("frames {} and {} with a seam at row {rows}", top + 1, bottom + 1))
+        let (above, below) = (self.frames.get(top)?, self.frames.get(bottom)?);
+        let joined = Picture::draw(screen.width, screen.height, |x, y| match y.cmp(&rows) {
+            Ordering::Less => above.at(x, y),
+            Ordering::Equal => screen.at(x, y),
+            Ordering::Greater => below.at(x, y),
+        });
+        let near = distance(screen, &joined).mean <= self.mean_off();
+        near.then(|| format!("frames {} and {} with a seam at row {rows}", top + 1, bottom + 1))
     }
 
     /// How far the mean of a channel may be off: with five bits a colour it is, by rounding alone.
@@ -347,6 +356,10 @@ mod tests {
         assert!(judge.sound(&torn).unwrap().starts_with("frames 1 and 2 with a seam"));
         let twice = changed(&frames[0], |x, y, _| frames[usize::from((90..100).contains(&y))].at(x, y));
         assert!(judge.sound(&twice).is_err());
+        let pale = changed(&frames[0], |_, _, pixel| pixel.map(|colour| colour.saturating_add(12)));
+        assert!(judge.sound(&pale).is_err(), "no seam, but off everywhere");
+        let pale = changed(&torn, |_, _, pixel| pixel.map(|colour| colour.saturating_add(12)));
+        assert!(judge.sound(&pale).is_err());
     }
 
     #[test]
