@@ -8,6 +8,7 @@
 
 pair
 plug_in --bulk
+grep -q Bulk /sys/bus/usb/devices/*:1.1/ep_81/type || fail "Linux knows no bulk endpoint of the camera"
 start_display
 start_camera
 says display "taking pictures"
