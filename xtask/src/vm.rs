@@ -102,7 +102,7 @@ fn tools(cases: &[Case]) -> Vec<(&'static str, &'static str)> {
 
 /// The cases wished for, on the machine wished for.
 fn select(all: Vec<Case>, options: &Options) -> Result<Vec<Case>> {
-    let mut cases = match &options.wanted {
+    let cases = match &options.wanted {
         Wanted::Fast if !options.list => all.into_iter().filter(|case| case.is_fast).collect(),
         Wanted::Fast | Wanted::All => all,
         Wanted::Named(names) => {
@@ -115,38 +115,49 @@ fn select(all: Vec<Case>, options: &Options) -> Result<Vec<Case>> {
             names.iter().map(find).collect::<Result<Vec<_>>>()?
         }
     };
-    if options.machine.is_some() || options.fb.is_some() {
-        // Who names such a case wants it; of all cases, the others can still be put elsewhere.
-        if let (Wanted::Named(_), Some(case)) =
-            (&options.wanted, cases.iter().find(|case| case.is_about_two()))
-        {
-            return Err(Failure::usage(format!("{} is about two machines: it takes no other.", case.name)));
-        }
-        cases.retain(|case| !case.is_about_two());
+    if options.machine.is_none() && options.fb.is_none() {
+        return Ok(cases);
     }
-    for board in cases.iter_mut().filter(|case| !case.is_about_two()).flat_map(|case| &mut case.guests) {
-        *board = elsewhere(*board, options)?;
+    // Who names a case wants it; of all cases, those are run that show elsewhere what they say.
+    let moved: Vec<_> = cases.into_iter().map(|case| elsewhere(case, options)).collect();
+    let first_refusal = moved.iter().find_map(|case| case.as_ref().err().map(ToString::to_string));
+    if matches!(options.wanted, Wanted::Named(_)) {
+        return moved.into_iter().collect();
     }
-    Ok(cases)
+    let moved: Vec<_> = moved.into_iter().filter_map(Result::ok).collect();
+    match first_refusal {
+        Some(refusal) if moved.is_empty() => Err(Failure::usage(refusal)),
+        _ => Ok(moved),
+    }
 }
 
-/// Another machine or framebuffer than the case says.
-fn elsewhere(board: Board, options: &Options) -> Result<Board> {
-    let machine = options.machine.unwrap_or(board.machine);
-    let has = |fb: &&'static machine::Framebuffer| machine.has(fb);
-    let usual = || machine::Framebuffer::all().iter().find(has);
-    let fb = options.fb.or(Some(board.fb).filter(has)).or_else(usual).unwrap_or(board.fb);
-    if !machine.has(fb) {
-        let all = machine::Framebuffer::all().iter().filter(has);
-        let names: Vec<_> = all.map(|fb| fb.name).collect();
-        return Err(Failure::usage(format!(
-            "The machine {} has no framebuffer `{}`, but: {}.",
+/// The case on another machine or framebuffer than it says. Where no framebuffer is asked for by name it is one with the
+/// same pixels: elsewhere a case about 16 bits would pass at 32.
+fn elsewhere(mut case: Case, options: &Options) -> Result<Case> {
+    let refused = |why: String| Err(Failure::usage(format!("{} {why}", case.name)));
+    let [Board { machine, fb, width, line, .. }] = case.guests[..] else {
+        return refused("is about two machines: it takes no other.".into());
+    };
+    let machine = options.machine.unwrap_or(machine);
+    let all = || machine::Framebuffer::all().iter().filter(|fb| machine.has(fb));
+    let alike = || all().find(|other| other.pixels() == fb.pixels());
+    let chosen = options.fb.or_else(|| Some(fb).filter(|fb| machine.has(fb))).or_else(alike);
+    let Some(chosen) = chosen.filter(|fb| machine.has(fb)) else {
+        let names: Vec<_> = all().map(|fb| fb.name).collect();
+        let wanted = options.fb.unwrap_or(fb).name;
+        return refused(format!(
+            "wants the framebuffer `{wanted}`, and the machine {} has none like it, but: {}. --fb takes one of these.",
             machine.name,
-            fb.name,
             names.join(", ")
-        )));
+        ));
+    };
+    if line > width && !machine.has_long_lines() {
+        return refused(format!("is about long lines: the machine {} has none.", machine.name));
     }
-    Ok(Board { machine, fb, ..board })
+    for board in &mut case.guests {
+        (board.machine, board.fb) = (machine, chosen);
+    }
+    Ok(case)
 }
 
 fn list(case: &Case) -> Result {
@@ -225,20 +236,27 @@ mod tests {
         let all = case::all().unwrap();
         let chosen = select(all.clone(), &options("picture-at-32-bits --machine raspi3b")).unwrap();
         assert_eq!((chosen.len(), chosen[0].guests[0].machine.name), (1, "raspi3b"));
-        assert_eq!(chosen[0].guests[0].fb.name, "pi16");
+        assert_eq!(chosen[0].guests[0].fb.name, "pi32");
         let failure = select(all.clone(), &options("picture-at-32-bits --fb pi16")).unwrap_err();
         assert!(failure.to_string().contains("virtio, cirrus"), "{failure}");
         assert_eq!(select(all, &options("no-such-case")).unwrap_err().exit_code(), 2);
     }
 
     #[test]
-    fn a_case_about_two_machines_stays_where_it_is() {
+    fn all_cases_are_put_elsewhere_but_those_that_would_show_nothing_there() {
         let all = case::all().unwrap();
-        let (two, one): (Vec<_>, Vec<_>) = all.clone().into_iter().partition(Case::is_about_two);
         let moved = select(all.clone(), &options("--all --machine x86")).unwrap();
-        assert_eq!(moved.len(), one.len());
-        assert!(moved.iter().all(|case| case.guests.iter().all(|board| board.machine.name == "x86")));
-        let named = options(&format!("{} --machine x86", two[0].name));
-        assert!(select(all, &named).unwrap_err().to_string().contains("two machines"));
+        assert!(moved.len() > all.len() / 2);
+        for case in moved {
+            let [board] = case.guests[..] else { panic!("{} is about two", case.name) };
+            let original = all.iter().find(|one| one.name == case.name).unwrap().guests[0];
+            assert_eq!(board.machine.name, "x86");
+            assert_eq!((board.fb.pixels(), board.line), (original.fb.pixels(), board.width), "{}", case.name);
+        }
+        let refused = |line: &str| select(all.clone(), &options(line)).unwrap_err().to_string();
+        assert!(refused("two-machines-on-a-cable --machine x86").contains("two machines"));
+        assert!(refused("picture-at-24-bits --machine x86").contains("virtio, cirrus, vga16"));
+        assert!(refused("picture-in-long-lines --machine virt").contains("long lines"));
+        assert!(refused("--all --machine x86 --fb pi16").contains("`pi16`"));
     }
 }

@@ -103,11 +103,6 @@ impl Case {
             script: text.to_owned(),
         })
     }
-
-    /// Its machines are joined by a cable, and neither can be another.
-    pub(super) fn is_about_two(&self) -> bool {
-        self.guests.len() > 1
-    }
 }
 
 /// The machine of a name.

@@ -139,11 +139,21 @@ impl Machine {
     pub(super) fn has(&self, fb: &Framebuffer) -> bool {
         fb.machines.contains(&self.name)
     }
+
+    /// Whether its rows can be longer in memory than on the screen.
+    pub(super) fn has_long_lines(&self) -> bool {
+        self.name == "raspi3b"
+    }
 }
 
 impl Framebuffer {
     pub(super) fn all() -> &'static [Self] {
         &FRAMEBUFFERS
+    }
+
+    /// What tells one layout of pixels from another: how many bits they have, and whether red is in the lowest.
+    pub(super) fn pixels(&self) -> (u32, bool) {
+        (self.depth, self.name == "pi32bgr")
     }
 }
 

@@ -130,6 +130,11 @@ impl Session<'_> {
         let whole = self.guest.screendump()?;
         let Board { width, height, .. } = self.board;
         let screen = whole.cropped(width, height);
+        let line = self.board.line;
+        if (whole.width, whole.height) != (line, height) {
+            let Picture { width, height: rows, .. } = whole;
+            return Ok(Err(format!("the screen is {width}x{rows}, not {line}x{height}")));
+        }
         // What a line has beyond the picture is not the program's to paint on.
         let beyond = whole.mean(width, 0, whole.width, whole.height);
         if whole.width > width && beyond != [0.0; 3] {
