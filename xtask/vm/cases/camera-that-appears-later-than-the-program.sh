@@ -1,8 +1,8 @@
 # shows: The camera's program runs before there is a camera, and takes it up when it is plugged in.
 # machine: virt
 # fb: virtio
-# size: 640x480
-# pictures: 640x480
+# size: 320x240
+# pictures: 320x240
 # limit: 150
 # fast: no
 
@@ -14,6 +14,6 @@ says camera "No camera is there: no /dev/video* exists."
 says display "its camera is unplugged"
 shows words
 plug_in
-says camera "640x480 at 5 frames/s"
+says camera "$SIZE at 5 frames/s"
 says display "taking pictures"
 goes_on exact

@@ -1,8 +1,8 @@
 # shows: The display's program ends, and is killed, and starts again: the camera comes back to it by itself.
 # machine: virt
 # fb: virtio
-# size: 640x480
-# pictures: 640x480
+# size: 320x240
+# pictures: 320x240
 # limit: 240
 # fast: no
 

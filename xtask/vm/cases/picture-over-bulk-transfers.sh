@@ -1,8 +1,8 @@
 # shows: A camera that sends its pictures in bulk transfers instead of isochronous ones.
 # machine: virt
 # fb: virtio
-# size: 640x480
-# pictures: 640x480
+# size: 320x240
+# pictures: 320x240
 # limit: 120
 # fast: no
 

@@ -1,8 +1,8 @@
 # shows: A camera that leaves the Huffman tables out of its JPEGs, as many do: the pictures are the same.
 # machine: virt
 # fb: virtio
-# size: 640x480
-# pictures: 640x480 no-dht
+# size: 320x240
+# pictures: 320x240 no-dht
 # limit: 120
 # fast: yes
 

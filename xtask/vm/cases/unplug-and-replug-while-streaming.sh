@@ -1,8 +1,8 @@
 # shows: The camera is unplugged: the screen says so instead of showing its last picture. It is plugged in again: pictures go on.
 # machine: virt
 # fb: virtio
-# size: 640x480
-# pictures: 640x480
+# size: 320x240
+# pictures: 320x240
 # limit: 180
 # fast: yes
 
@@ -21,7 +21,7 @@ for time in first second; do
     says display "its camera is unplugged"
     shows alarm
     plug_in
-    says camera "640x480 at 5 frames/s"
+    says camera "$SIZE at 5 frames/s"
     says display "taking pictures"
     goes_on exact
 done
