@@ -97,6 +97,21 @@ stays() {
     return 1
 }
 
+# sound: nothing damaged is on the screen now. It counts when it is seen three times, for a look can fall into the copying
+# of a picture over words.
+sound() {
+    ask shows sound || ask shows sound || ask shows sound || fail "the screen shows something damaged: $ANSWER"
+}
+
+# console_keeps_quiet: nothing that is written to it is drawn over the words on the screen. A picture would hide it.
+console_keeps_quiet() {
+    for round in 1 2 3 4 5 6; do
+        echo "Not to be seen." >/dev/tty1
+        ask shows words || fail "the console's text is drawn over the display's words: $ANSWER"
+    done
+    note "the console keeps quiet ($round lines were written)"
+}
+
 # console_is_back NAME: the screen is as it was kept, and what is written to the console is seen again, which it would
 # not be in graphics mode.
 console_is_back() {

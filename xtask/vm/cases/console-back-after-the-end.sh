@@ -8,14 +8,16 @@
 
 pair
 plug_in
+# In graphics mode nothing is drawn over what the display shows.
+start_display
+shows words
+console_keeps_quiet
+stop $DISPLAY_PID "the display's program"
 start_camera
 for signal in TERM HUP; do
     write_console before-$signal
     start_display
     says display "taking pictures"
-    shows exact
-    # In graphics mode nothing of this is drawn over the picture.
-    echo "Not to be seen." >/dev/tty1
     goes_on exact
     write_console_silently before-$signal
     note "SIG$signal"
