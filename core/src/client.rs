@@ -222,6 +222,20 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
         }
     }
 
+    /// The machine was asleep, and its clock stood still: the session is erased in silence, for the other end has
+    /// long given it up, and what its keys have sealed can no longer be judged by their age. Dials at once.
+    pub fn slept(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        self.dialer.stop();
+        if self.link.take().is_some() {
+            self.frames.reset();
+            self.events.push(self.disconnected(SessionEnd::Slept));
+        }
+        self.dialer.start(now);
+    }
+
     /// Whether everything has been said after [`Client::close`].
     #[must_use]
     pub fn is_closed(&self) -> bool {

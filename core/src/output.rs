@@ -138,6 +138,8 @@ pub enum SessionEnd {
     KeysExpired,
     /// A new session of the same camera took its place.
     Replaced,
+    /// This end's machine was asleep (docs/protocol.md §14).
+    Slept,
 }
 
 /// The RSA private operation that a display owes a camera that proved who it is (docs/protocol.md §13).

@@ -208,6 +208,15 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         }
     }
 
+    /// The machine was asleep, and its clock stood still: all sessions are erased in silence, for their other ends have
+    /// long given them up, and what came before is old.
+    pub fn slept(&mut self) {
+        self.responder.forget_pending();
+        for index in 0..self.places.len() {
+            self.end(index, SessionEnd::Slept);
+        }
+    }
+
     /// Closes all sessions and lets nobody in any more: the program is stopping. Poll on until
     /// [`Server::is_closed`].
     pub fn close(&mut self, now: Instant) {

@@ -186,6 +186,7 @@ fn end(why: SessionEnd) -> &'static str {
         SessionEnd::Closed(_) => "closed here",
         SessionEnd::Silent => "nothing has come from it for 5 s",
         SessionEnd::KeysExpired => "the session's keys were too old to go on",
+        SessionEnd::Slept => "this machine was asleep",
         SessionEnd::Replaced => "a new session took its place",
     }
 }

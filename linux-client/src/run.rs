@@ -20,7 +20,7 @@ use sealcam_core::key::Modulus;
 use sealcam_core::output::{Event, Output};
 use sealcam_core::rsa::{SoftwareCameraKey, SoftwareRsa};
 use sealcam_core::time::Instant;
-use sealcam_linux::clock::Clock;
+use sealcam_linux::clock::{Clock, SleepWatch};
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
@@ -93,6 +93,7 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
         source,
         state: &state,
         watch,
+        sleep: SleepWatch::new(),
         display,
         place: args.to,
         resolver: Resolver::start()?,
@@ -112,6 +113,7 @@ struct Loop<'b> {
     source: Source,
     state: &'b State,
     watch: Watch,
+    sleep: SleepWatch,
     display: DisplayConf,
     /// From `--to`: where to look instead.
     place: Option<HostPort>,
@@ -140,6 +142,13 @@ impl Loop<'_> {
             let deadline = deadline.into_iter().flatten().min();
             let fds = [Some(self.socket.as_fd()), Some(frame_ready.as_fd()), Some(self.resolver.as_fd())];
             let ready = waiter.wait(fds, deadline).map_err(broken)?;
+            if let Some(slept) = self.sleep.slept() {
+                log::say(format_args!(
+                    "This machine slept for {:.0} s: connecting anew.",
+                    slept.as_secs_f64()
+                ));
+                self.link.slept(Clock.now());
+            }
             let [datagrams, frame, resolved] = ready.fds;
             if ready.stop.is_some() {
                 self.close(Ok(()));

@@ -1,5 +1,7 @@
 //! The clock: CLOCK_MONOTONIC as the core's [`Instant`], and the time of day for people to read.
 //!
+//! That clock stands still while the machine sleeps: [`SleepWatch`] tells that it did.
+//!
 //! This is the only file of the project that reads the time. Microseconds count from the start of the machine, so
 //! that a timestamp which a driver took on CLOCK_MONOTONIC (V4L2's) is an `Instant` without any offset.
 //! Nothing is ever decided by the time of day: a small device may start in 1970, and the journal stamps log lines
@@ -13,6 +15,51 @@ use sealcam_core::time::Instant;
 
 /// UTC's days have no others: the kernel repeats or smears a leap second.
 const SECONDS_OF_A_DAY: u64 = 86_400;
+
+/// Longer than the kernel's two clocks ever differ for another reason.
+const SLEEP: Duration = Duration::from_secs(5);
+
+/// Notices that the machine was asleep (docs/protocol.md §14): CLOCK_BOOTTIME went on and CLOCK_MONOTONIC did not.
+#[derive(Debug)]
+pub struct SleepWatch {
+    asleep: Duration,
+}
+
+impl SleepWatch {
+    /// Sleep counts from now on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { asleep: asleep() }
+    }
+
+    /// How long the machine has slept since the last call, if for more than 5 s.
+    #[must_use]
+    pub fn slept(&mut self) -> Option<Duration> {
+        self.slept_by(asleep())
+    }
+
+    fn slept_by(&mut self, asleep: Duration) -> Option<Duration> {
+        let slept = asleep.saturating_sub(self.asleep);
+        (slept > SLEEP).then(|| {
+            self.asleep = asleep;
+            slept
+        })
+    }
+}
+
+impl Default for SleepWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How long the machine has been asleep since its start.
+fn asleep() -> Duration {
+    let read = |clock| clock_gettime(clock).map(Duration::from).unwrap_or_default();
+    // In this order the difference is never too small, and too large by no more than the time between the two.
+    let awake = read(ClockId::CLOCK_MONOTONIC);
+    read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
+}
 
 /// The machine's monotonic clock; all copies agree, in every thread and process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +107,19 @@ mod tests {
             assert!(now >= last);
             last = now;
         }
+    }
+
+    #[test]
+    fn sleep_is_told_once_and_only_if_it_was_one() {
+        let mut watch = SleepWatch::new();
+        assert_eq!(watch.slept(), None);
+        let before = watch.asleep;
+        assert_eq!(watch.slept_by(before + SLEEP), None);
+        assert_eq!(watch.slept_by(before + SLEEP * 2), Some(SLEEP * 2));
+        assert_eq!(watch.slept_by(before + SLEEP * 2), None);
+        // Short naps add up.
+        assert_eq!(watch.slept_by(before + SLEEP * 3), None);
+        assert_eq!(watch.slept_by(before + SLEEP * 4), Some(SLEEP * 2));
     }
 
     #[test]

@@ -180,6 +180,7 @@ pub(crate) fn end(why: SessionEnd) -> &'static str {
         SessionEnd::Closed(_) => "closed here",
         SessionEnd::Silent => "nothing has come from it for 5 s",
         SessionEnd::KeysExpired => "the session's keys were too old to go on",
+        SessionEnd::Slept => "this machine was asleep",
         SessionEnd::Replaced => "it connected anew",
     }
 }

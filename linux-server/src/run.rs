@@ -19,7 +19,7 @@ use sealcam_core::output::{Event, Frame, Output};
 use sealcam_core::rsa::SoftwareRsa;
 use sealcam_core::server::Server;
 use sealcam_core::time::Instant;
-use sealcam_linux::clock::Clock;
+use sealcam_linux::clock::{Clock, SleepWatch};
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::log;
@@ -95,6 +95,7 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         keys: KeyWorker::start(key.into_display_key(OsRng), wakers.key.clone())?,
         state: &state,
         watch,
+        sleep: SleepWatch::new(),
         list: AuthorizedCameras::default(),
         stage,
         every_camera: matches!(args.sink, Some(SinkChoice::Dump(_))),
@@ -122,6 +123,7 @@ struct Loop<'b> {
     keys: KeyWorker,
     state: &'b State,
     watch: Watch,
+    sleep: SleepWatch,
     list: AuthorizedCameras,
     stage: Stage,
     /// The sink takes the frames of every camera, not only of the one on stage.
@@ -144,6 +146,13 @@ impl Loop<'_> {
             let deadline = deadline.into_iter().flatten().min();
             let fds = [Some(self.socket.as_fd()), Some(wakers.key.as_fd()), Some(wakers.painter.as_fd())];
             let ready = waiter.wait(fds, deadline).map_err(broken)?;
+            if let Some(slept) = self.sleep.slept() {
+                self.tell(&format!(
+                    "This machine slept for {:.0} s: waiting for the cameras anew.",
+                    slept.as_secs_f64()
+                ));
+                self.link.slept();
+            }
             let [datagrams, key, painter] = ready.fds;
             if ready.stop.is_some() {
                 self.close(Ok(()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sealcam_core::discard::Discard;
 use sealcam_core::output::{Event, SessionEnd};
 
 use crate::world::keys::Pem;
@@ -137,4 +138,41 @@ fn a_display_that_is_not_there_is_reported_and_asked_ever_more_rarely() {
     world.restart_display();
     world.stream(id, 30, 1000..=1000);
     world.run_until_live(id, secs(6)).expect("found");
+}
+
+#[test]
+fn a_camera_whose_machine_slept_dials_anew_at_once_and_nothing_of_before_counts() {
+    let (mut world, id) = live(seed(45), 30);
+    world.network.tap = Some(Vec::new());
+    world.run(ms(200));
+    let recorded = world.network.tap.take().unwrap();
+    let (since, now) = (world.now(), world.cameras[id].clock.here(world.now()));
+    world.cameras[id].client().slept(now);
+    world.poll();
+    let took = world.run_until_live(id, secs(2)).expect("live again");
+    println!("live again after {took:?}");
+    let camera = world.cameras[id].fingerprint();
+    let slept = Event::Disconnected { camera, why: SessionEnd::Slept };
+    assert_eq!(told_after(&world, since, Who::Camera(id), slept), Some(Duration::ZERO));
+    for sent in recorded {
+        let why = match sent.heading {
+            Heading::Up => world.at_display(sent.from, &sent.bytes),
+            Heading::Down => world.at_camera(id, sent.from, &sent.bytes),
+        };
+        assert_eq!(why, Err(Discard::UnknownCid));
+    }
+}
+
+#[test]
+fn a_display_whose_machine_slept_forgets_its_sessions_and_the_camera_comes_back() {
+    let (mut world, id) = live(seed(46), 30);
+    let since = world.now();
+    world.display.server().slept();
+    world.poll();
+    assert_eq!(world.display.server().connected().count(), 0);
+    let camera = world.cameras[id].fingerprint();
+    let slept = Event::Disconnected { camera, why: SessionEnd::Slept };
+    assert_eq!(told_after(&world, since, Who::Display, slept), Some(Duration::ZERO));
+    let took = world.run_until_live(id, secs(5)).expect("live again");
+    println!("live again after {took:?}");
 }

@@ -18,5 +18,6 @@ mod refusals;
 mod restart;
 mod secrecy;
 mod sinks;
+mod sleep;
 mod stall;
 mod trust;

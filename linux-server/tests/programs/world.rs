@@ -35,6 +35,8 @@ pub(crate) const CAMERA: &str = "porch";
 /// One camera, and displays, in a temporary directory that goes with this value.
 pub(crate) struct House {
     scene: Arc<Scene>,
+    /// Set for every program.
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// The directory, and the logs of all programs that ran in it: what a failure tells.
@@ -46,7 +48,7 @@ pub(crate) struct Scene {
 impl House {
     /// A display and a camera that have keys and do not know each other.
     pub(crate) fn of_strangers() -> Self {
-        let house = Self { scene: Arc::new(Scene::new()) };
+        let house = Self { scene: Arc::new(Scene::new()), environment: Vec::new() };
         house.put("display", "display_key.pem", DISPLAY_KEY);
         house.put("camera", "camera_key.pem", CAMERA_KEY);
         house
@@ -167,7 +169,8 @@ impl House {
     fn command(&self, path: &Path, state: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(path);
         command.args([OsStr::new("--state"), self.path(state).as_os_str()]).args(arguments);
-        command.env_remove("STATE_DIRECTORY").current_dir(&self.scene.path);
+        command.env_remove("STATE_DIRECTORY").envs(self.environment.iter().cloned());
+        command.current_dir(&self.scene.path);
         command
     }
 
