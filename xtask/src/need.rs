@@ -49,7 +49,13 @@ pub(crate) fn programs(wanted: &[(&str, &'static str)]) -> Result {
         return Ok(());
     }
     if may_install() {
-        return install(&packages);
+        install(&packages)?;
+        return match wanted.iter().find(|(program, _)| process::find_program(program).is_none()) {
+            None => Ok(()),
+            Some((program, package)) => Err(Failure::new(format!(
+                "The package `{package}` was installed, and `{program}` is still not on PATH."
+            ))),
+        };
     }
     Err(Failure::new(format!("Programs of Debian are missing. Install them:\n    {}", paste_line(&packages))))
 }

@@ -71,7 +71,7 @@ impl Packages {
         let mut known: Vec<String> =
             known.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         known.retain(|name| name.starts_with(prefix) && !name.contains('~'));
-        known.sort();
+        known.sort_by_key(|name| by_version(name));
         let name = match known.pop() {
             Some(name) => name,
             None => {
@@ -182,9 +182,30 @@ fn dependency(answer: &str, prefix: &str) -> Option<String> {
     bare.find(|name| name.starts_with(prefix)).map(String::from)
 }
 
+/// What sorts names as their numbers go: 6.1.0-9 before 6.1.0-10.
+fn by_version(name: &str) -> String {
+    let mut key = String::new();
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (text, number) = rest.split_at(start);
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        key.push_str(&format!("{text}{:0>12}", &number[..end]));
+        rest = &number[end..];
+    }
+    key + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_sort_by_their_numbers() {
+        let mut names =
+            ["linux-image-6.1.0-10-arm64", "linux-image-6.1.0-9-arm64", "linux-image-6.10.1-1-arm64"];
+        names.sort_by_key(|name| by_version(name));
+        assert_eq!(names.map(|name| &name[12..20]), ["6.1.0-9-", "6.1.0-10", "6.10.1-1"]);
+    }
     use crate::folder::TemporaryFolder;
 
     #[test]

@@ -3,7 +3,7 @@
 # fb: virtio
 # size: 800x480
 # pictures: 320x240
-# limit: 120
+# limit: 240
 # fast: yes
 
 pair
