@@ -9,6 +9,7 @@ use sealcam_core::output::{Event, SessionEnd};
 use sealcam_core::stats::Stats;
 use sealcam_core::time::Instant;
 use sealcam_linux::log::{self, Limiter};
+use sealcam_linux::refused;
 use sealcam_linux::trust::DisplayConf;
 use sealcam_linux::udp::SendTrouble;
 
@@ -155,12 +156,13 @@ impl Report {
         let taken = link.frames + link.frames_dropped + source.replaced;
         log::say(format_args!(
             "sent: {} frames of {} captured; {} let go while no display took them, {} replaced by newer ones; {} not \
-             usable",
+             usable; datagrams refused: {}",
             link.frames,
             source.captured,
             source.captured.saturating_sub(taken),
             source.replaced + link.frames_dropped,
-            source.skipped.total()
+            source.skipped.total(),
+            refused::between(&Stats::default(), &link).unwrap_or_else(|| "none".to_owned())
         ));
     }
 }

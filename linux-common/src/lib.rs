@@ -9,7 +9,7 @@
 //! | the directory with a program's files | [`state`] |
 //! | a program's private key; randomness | [`key_file`] |
 //! | whom it trusts | [`trust`] |
-//! | telling the user, and ending | [`log`], [`exit`] |
+//! | telling the user, and ending | [`log`], [`refused`], [`exit`] |
 //!
 //! The order at start matters, and is this:
 //!
@@ -63,6 +63,7 @@ pub mod key_file;
 pub mod log;
 pub mod padding;
 pub mod random;
+pub mod refused;
 pub mod resolve;
 #[cfg(test)]
 mod scratch;

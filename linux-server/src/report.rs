@@ -10,6 +10,7 @@ use sealcam_core::stats::Stats;
 use sealcam_core::time::Instant;
 use sealcam_core::{CaptureState, CloseReason};
 use sealcam_linux::log::Limiter;
+use sealcam_linux::refused;
 use sealcam_linux::trust::AuthorizedCameras;
 
 use crate::painter;
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     crowd: Limiter,
     drops: Limiter,
     undecodable: Limiter,
+    refusals: Limiter,
+    refused_before: Stats,
     next_summary: Instant,
     last: Option<Figures>,
     kernel_drops: u64,
@@ -45,6 +48,8 @@ impl Report {
             crowd: Limiter::new(STRANGERS),
             drops: Limiter::new(REPEAT),
             undecodable: Limiter::new(REPEAT),
+            refusals: Limiter::new(REPEAT),
+            refused_before: Stats::default(),
             next_summary: now + SUMMARY,
             last: None,
             kernel_drops: 0,
@@ -118,6 +123,14 @@ impl Report {
         ))
     }
 
+    /// Tells of refused datagrams, as often as the figures at most.
+    pub(crate) fn refused(&mut self, now: Instant, link: Stats) -> Option<String> {
+        let said = refused::between(&self.refused_before, &link)?;
+        self.refusals.pass(now)?;
+        self.refused_before = link;
+        Some(format!("Refused datagrams: {said}."))
+    }
+
     /// Tells of datagrams that the kernel dropped since the receive buffer was full, once they are more.
     pub(crate) fn kernel_drops(&mut self, now: Instant, drops: u64, advice: Option<&str>) -> Option<String> {
         if drops <= self.kernel_drops {
@@ -146,7 +159,7 @@ impl Report {
         let (p50, p95) = (painted.latency.quantile(0.5), painted.latency.quantile(0.95));
         format!(
             "shown: {} frames, {:.1} fps, latency p50 {:.1} ms, p95 {:.1} ms; received: {} frames whole, {} given \
-             up, {} too late to be shown; {kernel_drops} datagrams dropped by the kernel; {} refused",
+             up, {} too late to be shown; {kernel_drops} datagrams dropped by the kernel; refused: {}",
             painted.shown,
             painted.rate(),
             millis(p50),
@@ -154,7 +167,7 @@ impl Report {
             link.frames,
             link.frames_dropped,
             painted.late,
-            link.discarded_in_all()
+            refused::between(&Stats::default(), &link).unwrap_or_else(|| "none".to_owned())
         )
     }
 }

@@ -295,6 +295,7 @@ impl Loop<'_> {
         let lines = [
             self.report.kernel_drops(now, kernel_drops, advice.as_deref()),
             self.report.undecodable(now, &painted),
+            self.report.refused(now, self.link.stats()),
             self.report.figures(Figures { at: now, link: self.link.stats(), painted, kernel_drops }),
         ];
         for line in lines.into_iter().flatten() {

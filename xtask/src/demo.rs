@@ -3,9 +3,7 @@
 //! Keys are made for the occasion in a temporary directory and each side is told of the other, with the same commands
 //! that a person would type. Nothing stays behind but, where there is no place to show a picture, a PNG of it.
 
-mod pair;
 mod picture;
-mod program;
 mod summary;
 
 use std::fs;
@@ -15,14 +13,14 @@ use std::process::{ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use self::pair::Pair;
-use self::program::Program;
 use self::summary::Summary;
 use crate::build;
 use crate::clock::Stopwatch;
 use crate::failure::{Failure, Result};
 use crate::folder::TemporaryFolder;
+use crate::pair::Pair;
 use crate::process;
+use crate::program::Program;
 use crate::sys;
 
 /// How long the picture runs where nobody watches it.
@@ -110,7 +108,7 @@ fn show(pair: &Pair<'_>, sink: &Sink, seconds: Option<Duration>) -> Result<Shown
         None => println!("Showing it until Ctrl-C: {}", sink.argument()),
     }
     let mut server = pair.start_server(&sink.argument(), picture)?;
-    let mut client = pair.start_client()?;
+    let mut client = pair.start_client(&[])?;
     let ended_by_itself = watch(&mut server, &mut client, sink, limit)?;
     // The display first: when the camera closes, the display says so in the place of the picture.
     let status = server.stop()?;

@@ -9,11 +9,14 @@ mod clock;
 mod cross;
 mod demo;
 mod failure;
+mod flood;
 mod folder;
 mod lint;
 mod lock;
 mod need;
+mod pair;
 mod process;
+mod program;
 mod say;
 mod setup;
 #[allow(unsafe_code, reason = "signals have no safe form in the standard library")]
@@ -37,6 +40,8 @@ Usage: cargo xtask COMMAND
                          both programs, for that machine
   vm [CASE…] [--all] [--list] [--keep] [--release] [--machine virt|raspi3b|x86] [--fb NAME] [--cache DIR]
                          the programs on real kernel drivers in emulated machines; without CASE the fast set
+  flood [--datagrams N] [--rate N] [--runs N]
+                         forged, replayed and reflected datagrams at a display, beside a live stream
   setup                  installs the Debian packages that `ci` needs (root), or names them
   ci                     every step below, in this order; the first failure ends it
 ";
@@ -59,6 +64,7 @@ fn dispatch(arguments: &[String]) -> Result {
     match command.as_str() {
         "demo" => return demo::run(rest),
         "test" => return test::run(rest),
+        "flood" => return flood::run(rest),
         "build" => return build::run(rest),
         "vm" => return vm::run(rest),
         "help" | "--help" | "-h" => {

@@ -16,7 +16,7 @@ const LAST_LINES: usize = 12;
 
 /// Ended when dropped.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -24,7 +24,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts it, its stderr going to a log in `folder`.
-    pub(super) fn start(name: &'static str, mut command: Command, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, mut command: Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file =
             File::create(&log).map_err(|error| Failure::new(format!("{}: {error}.", log.display())))?;
@@ -33,26 +33,35 @@ impl Program {
         Ok(Self { name, child, log })
     }
 
+    /// Its resident memory in kB.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).map_err(|error| Failure::new(format!("{path}: {error}.")))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| Failure::new(format!("{path} tells no VmRSS.")))
+    }
+
     /// Whether it runs no more.
-    pub(super) fn has_ended(&mut self) -> Result<bool> {
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
         let status =
             self.child.try_wait().map_err(|error| Failure::new(format!("{}: {error}.", self.name)))?;
         Ok(status.is_some())
     }
 
     /// Asks it to end, and makes it end when it takes too long; how it ended.
-    pub(super) fn stop(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn stop(&mut self) -> Result<ExitStatus> {
         self.stop_within(END_WITHIN)
     }
 
     /// Everything it has logged.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The end of its log, indented.
-    pub(super) fn last_lines(&self) -> String {
+    pub(crate) fn last_lines(&self) -> String {
         let log = self.log();
         let skipped = log.lines().count().saturating_sub(LAST_LINES);
         let lines: Vec<_> = log.lines().skip(skipped).map(|line| format!("    {line}")).collect();

@@ -5,14 +5,14 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::program::Program;
 use crate::build::Programs;
 use crate::failure::{Failure, Result};
 use crate::process;
+use crate::program::Program;
 
 /// Both programs with a directory of state each.
 #[derive(Debug)]
-pub(super) struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     programs: &'a Programs,
     folder: &'a Path,
     /// Where the display listens.
@@ -21,7 +21,7 @@ pub(super) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// Makes the keys in `folder` and carries each side's word to the other.
-    pub(super) fn make(programs: &'a Programs, folder: &'a Path) -> Result<Self> {
+    pub(crate) fn make(programs: &'a Programs, folder: &'a Path) -> Result<Self> {
         let pair = Self { programs, folder, address: free_address()? };
         let display = process::read(pair.server().arg("fingerprint"))?;
         let fingerprint =
@@ -35,16 +35,21 @@ impl<'a> Pair<'a> {
     }
 
     /// Starts the display; `picture` is where its stdout goes.
-    pub(super) fn start_server(&self, sink: &str, picture: Stdio) -> Result<Program> {
+    pub(crate) fn start_server(&self, sink: &str, picture: Stdio) -> Result<Program> {
         let mut command = self.server();
         command.args(["--listen", &self.address, "--sink", sink]).stdout(picture);
         Program::start("sealcam-server", command, self.folder)
     }
 
-    /// Starts the camera with the synthetic picture.
-    pub(super) fn start_client(&self) -> Result<Program> {
+    /// Where the display listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Starts the camera with the synthetic picture and these options.
+    pub(crate) fn start_client(&self, options: &[&str]) -> Result<Program> {
         let mut command = self.client();
-        command.args(["--source", "pattern"]).stdout(Stdio::null());
+        command.args(["--source", "pattern"]).args(options).stdout(Stdio::null());
         Program::start("sealcam-client", command, self.folder)
     }
 
