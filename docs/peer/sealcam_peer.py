@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""A second Sealcam, to check the first: written from docs/protocol.md alone, in another language and
+on other cryptography. README.md beside this file says how to run it and what it proves.
+"""
+
+import argparse
+import base64
+import os
+import sys
+
+from camera import Camera
+from dial import Link
+from primitives import (
+    OTHER, SOURCE, USAGE, Fault, fingerprint, fingerprint_text, load_modulus, make_key,
+    parse_fingerprint,
+)
+from self_test import self_test
+from session import now
+
+BEGUN = now()
+
+
+def log(text):
+    print(f"{(now() - BEGUN) / 1e6:8.3f} {text}", flush=True)
+
+
+def main():
+    parser = arguments()
+    wishes = parser.parse_args()
+    if wishes.self_test:
+        return self_test()
+    if wishes.command is None:
+        parser.error("say what to do: --self-test, identity or camera")
+    return wishes.does(wishes)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="A witness for Sealcam's protocol.")
+    parser.add_argument("--self-test", action="store_true", help="check all known answers")
+    commands = parser.add_subparsers(dest="command")
+
+    identity = commands.add_parser("identity", help="make a key once, print the camera's line")
+    identity.add_argument("--key", required=True, metavar="FILE")
+    identity.add_argument("--name", default="python", help="what the display calls this camera")
+    identity.set_defaults(does=show_identity)
+
+    camera = commands.add_parser("camera", help="send one JPEG to a display, several times")
+    camera.add_argument("--key", required=True, metavar="FILE")
+    camera.add_argument("--frames", type=int, default=30, help="how many frames (default 30)")
+    camera.add_argument("--fps", type=float, default=10.0, help="frames a second (default 10)")
+    camera.add_argument("--patience", type=int, default=10, help="seconds to wait for an answer")
+    camera.add_argument("--rekey-after", type=int, default=0, metavar="S", help="10 s or more")
+    camera.add_argument("--move-after", type=int, default=0, metavar="N", help="frames, then a new port")
+    camera.add_argument("--age", type=int, default=0, metavar="MS", help="how old the pictures shall be")
+    camera.add_argument("--srtt", type=int, metavar="MS", help="a false SRTT to tell (6554: unmeasured)")
+    camera.add_argument("address", metavar="HOST:PORT")
+    camera.add_argument("fingerprint", metavar="SHA256:…")
+    camera.add_argument("picture", metavar="JPEG")
+    camera.set_defaults(does=stream)
+    return parser
+
+
+def show_identity(wishes):
+    if not os.path.exists(wishes.key):
+        make_key(wishes.key)
+    modulus = load_modulus(wishes.key)
+    print(f"scl1-camera {base64.b64encode(modulus).decode()} {wishes.name}")
+    print(f"this camera: {fingerprint_text(fingerprint(modulus))}", file=sys.stderr)
+    return 0
+
+
+def stream(wishes):
+    host, _, port = wishes.address.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise Fault(USAGE, f"not HOST:PORT: {wishes.address}")
+    if wishes.frames < 1 or not 0.1 <= wishes.fps <= 1000:
+        raise Fault(USAGE, "--frames from 1, --fps from 0.1 to 1000")
+    fp = parse_fingerprint(wishes.fingerprint)
+    wishes.jpeg = read_jpeg(wishes.picture)
+    link = Link(host.strip("[]"), int(port))
+    shown = Camera(link, fp, wishes, log).run()
+    log(f"{shown} of {wishes.frames} frames complete at the display")
+    if shown < 1:
+        raise Fault(OTHER, "the display has completed no frame")
+    return 0
+
+
+def read_jpeg(path):
+    try:
+        with open(path, "rb") as file:
+            jpeg = file.read()
+    except OSError as e:
+        raise Fault(SOURCE, f"cannot read {path}: {e.strerror}") from None
+    if jpeg[:2] != b"\xff\xd8" or jpeg[-2:] != b"\xff\xd9":
+        raise Fault(SOURCE, f"{path} is not one JPEG from SOI to EOI")
+    return jpeg
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Fault as fault:
+        print(f"sealcam_peer: {fault}", file=sys.stderr)
+        sys.exit(fault.code)
+    except KeyboardInterrupt:
+        sys.exit(OTHER)
