@@ -4,6 +4,7 @@ Written to be compared with the standard, whose algorithms it names, and neither
 side channels. Polynomials are lists of 256 integers below Q.
 """
 
+import functools
 import hashlib
 import hmac
 
@@ -112,6 +113,7 @@ def _pke_decrypt(dk_pke, ct):
     return _encode([_compress((x - y) % Q, 1) for x, y in zip(v, product)], 1)
 
 
+@functools.lru_cache(maxsize=4)
 def _matrix(rho):
     return [[_sample_ntt(rho + bytes([j, i])) for j in range(K)] for i in range(K)]
 
@@ -215,7 +217,5 @@ def _add(f, g):
 
 
 def _dot(row, column):
-    total = [0] * N
-    for f, g in zip(row, column):
-        total = _add(total, _multiply(f, g))
-    return total
+    products = [_multiply(f, g) for f, g in zip(row, column)]
+    return [sum(terms) % Q for terms in zip(*products)]

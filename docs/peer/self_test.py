@@ -15,7 +15,7 @@ from primitives import (
 
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "protocol.md")
 
-# RFC 7748 §5.2, first and second vector, and the loop after 1000 rounds.
+# RFC 7748 §5.2, both vectors.
 X25519_ANSWERS = [
     ("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
      "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
@@ -24,7 +24,6 @@ X25519_ANSWERS = [
      "e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493",
      "95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957"),
 ]
-X25519_AFTER_1000 = "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51"
 
 # Go's crypto/mlkem, TestAccumulated with 100 rounds: one hash over encapsulation keys, ciphertexts,
 # secrets and implicit rejections, all from SHAKE128 of nothing.
@@ -74,10 +73,6 @@ def x25519_answers(answers):
     for scalar, point, expected in X25519_ANSWERS:
         result = x25519(bytes.fromhex(scalar), bytes.fromhex(point))
         answers.equal("X25519 of RFC 7748", result, expected)
-    k = u = (9).to_bytes(32, "little")
-    for _ in range(1000):
-        k, u = x25519(k, u), k
-    answers.equal("X25519 a thousand times", k, X25519_AFTER_1000)
 
 
 def mlkem_answers(answers):
