@@ -51,7 +51,7 @@ class Camera:
             while not self.finished():
                 self.turn()
         except KeyboardInterrupt:
-            self.log("interrupted")
+            self.log("told to end")
         self.close(0)
         self.log(f"closed; {self.session.dropped} packets dropped")
         return self.frames.number - self.missed

@@ -6,6 +6,7 @@ on other cryptography. README.md beside this file says how to run it and what it
 import argparse
 import base64
 import os
+import signal
 import sys
 
 from camera import Camera
@@ -21,7 +22,7 @@ BEGUN = now()
 
 
 def log(text):
-    print(f"{(now() - BEGUN) / 1e6:8.3f} {text}", flush=True)
+    print(f"{(now() - BEGUN) / 1e6:8.3f} {text}", file=sys.stderr, flush=True)
 
 
 def main():
@@ -77,9 +78,10 @@ def stream(wishes):
         raise Fault(USAGE, "--frames from 1, --fps from 0.1 to 1000")
     fp = parse_fingerprint(wishes.fingerprint)
     wishes.jpeg = read_jpeg(wishes.picture)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     link = Link(host.strip("[]"), int(port))
     shown = Camera(link, fp, wishes, log).run()
-    log(f"{shown} of {wishes.frames} frames complete at the display")
+    log(f"{shown} frames complete at the display")
     if shown < 1:
         raise Fault(OTHER, "the display has completed no frame")
     return 0

@@ -21,3 +21,4 @@ mod sinks;
 mod sleep;
 mod stall;
 mod trust;
+mod witness;

@@ -140,6 +140,12 @@ impl House {
         self.start("camera", &client_path(), "camera", arguments)
     }
 
+    /// Starts a program that is not ours, in the temporary directory.
+    pub(crate) fn other(&self, name: &str, mut command: Command) -> Program {
+        command.current_dir(&self.scene.path);
+        Program::start(&self.scene, name, command)
+    }
+
     /// Starts a display and a camera that trusts it.
     pub(crate) fn stream(&self, sink: &str, camera: &[&str]) -> (Program, Program) {
         let display = self.display(sink);

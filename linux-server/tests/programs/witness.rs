@@ -1,0 +1,99 @@
+//! The camera in Python that was written from the protocol's text alone (`docs/peer/`), and a display of ours.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::world::{House, Program, jpeg};
+
+const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/peer/sealcam_peer.py");
+
+#[test]
+fn known_answers_are_right_in_another_language() {
+    let house = House::of_strangers();
+    let mut test = witness(&house, &["--self-test"]);
+    assert_eq!(test.exit(), 0, "{}", test.log());
+    test.output("a count", |bytes| {
+        String::from_utf8_lossy(bytes).contains("known answers are right").then_some(())
+    });
+}
+
+#[test]
+fn camera_written_from_the_text_alone_is_shown_byte_for_byte_over_changes_of_port_and_keys() {
+    let house = House::of_strangers();
+    let sent = jpeg("witness", 20_000);
+    fs::write(house.path("picture.jpg"), &sent).unwrap();
+    let display = house.display("dump:out");
+    let (address, fingerprint) = paired(&house, &display);
+    let arguments =
+        ["camera", "--key", "witness.pem", "--frames", "100000", "--move-after", "5", "--rekey-after", "10"];
+    let camera = witness(&house, &[&arguments[..], &[&address, &fingerprint, "picture.jpg"]].concat());
+
+    for line in ["Camera python is connected", "Camera python: taking pictures", "Camera python is now at"] {
+        display.line(line);
+    }
+    camera.line(" epoch 2 after ");
+    let before = dumped(&house).len();
+    house.until("a frame is there under the new keys", || (dumped(&house).len() > before).then_some(()));
+    let (log, _) = camera.stop();
+    assert!(log.contains(" frames complete at the display"), "{log}");
+    display.line("it ended its stream");
+    display.stop();
+    for frame in dumped(&house) {
+        assert!(
+            frame == sent,
+            "a frame of {} bytes is not the one of {} that was sent",
+            frame.len(),
+            sent.len()
+        );
+    }
+}
+
+#[test]
+fn camera_written_from_the_text_alone_is_told_that_it_was_forgotten() {
+    let house = House::of_strangers();
+    fs::write(house.path("picture.jpg"), jpeg("witness", 5_000)).unwrap();
+    let display = house.display("dump:out");
+    let (address, fingerprint) = paired(&house, &display);
+    let arguments =
+        ["camera", "--key", "witness.pem", "--frames", "100000", &address, &fingerprint, "picture.jpg"];
+    let mut camera = witness(&house, &arguments);
+    house.until("a frame is in the folder", || dumped(&house).pop());
+    house.server(&["forget", "python"]).text();
+    assert_eq!(camera.exit(), 4, "{}", camera.log());
+    camera.line("the display closed the session, revoked");
+}
+
+/// Makes the witness's key and lets it in; the display's address and fingerprint.
+fn paired(house: &House, display: &Program) -> (String, String) {
+    let mut identity = witness(house, &["identity", "--key", "witness.pem"]);
+    assert_eq!(identity.exit(), 0, "{}", identity.log());
+    let line = identity.output("its line", |bytes| Some(String::from_utf8_lossy(bytes).into_owned()));
+    house.server(&["authorize", line.trim()]).text();
+    let fingerprint = house.server(&["fingerprint"]).text().trim().to_owned();
+    (display.address().to_string(), fingerprint)
+}
+
+/// Starts the witness; says which package is missing where it cannot.
+fn witness(house: &House, arguments: &[&str]) -> Program {
+    for (program, argument) in [("python3", "--version"), ("openssl", "version")] {
+        let found = Command::new(program).arg(argument).stdout(Stdio::null()).status();
+        assert!(
+            found.is_ok_and(|status| status.success()),
+            "{program} is missing, which docs/peer wants: `apt-get install {program}`, or `cargo xtask setup`"
+        );
+    }
+    let mut command = Command::new("python3");
+    // -B: what Python compiles is not left in the source tree.
+    command.args(["-B", PEER]).args(arguments);
+    house.other("witness", command)
+}
+
+/// All frames in the folder.
+fn dumped(house: &House) -> Vec<Vec<u8>> {
+    let Ok(entries) = fs::read_dir(house.path("out")) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().path());
+    names
+        .filter(|path| path.extension().is_some_and(|ending| ending == "jpg"))
+        .map(|path| fs::read(path).unwrap())
+        .collect()
+}
