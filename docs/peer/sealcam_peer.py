@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 
+from admit import read_cameras
 from camera import Camera
 from dial import Link
+from display import Display
 from primitives import (
     OTHER, SOURCE, USAGE, Fault, fingerprint, fingerprint_text, load_modulus, make_key,
     parse_fingerprint,
@@ -31,7 +33,7 @@ def main():
     if wishes.self_test:
         return self_test()
     if wishes.command is None:
-        parser.error("say what to do: --self-test, identity or camera")
+        parser.error("say what to do: --self-test, identity, camera or display")
     return wishes.does(wishes)
 
 
@@ -40,7 +42,7 @@ def arguments():
     parser.add_argument("--self-test", action="store_true", help="check all known answers")
     commands = parser.add_subparsers(dest="command")
 
-    identity = commands.add_parser("identity", help="make a key once, print the camera's line")
+    identity = commands.add_parser("identity", help="make a key once, print its line and fingerprint")
     identity.add_argument("--key", required=True, metavar="FILE")
     identity.add_argument("--name", default="python", help="what the display calls this camera")
     identity.set_defaults(does=show_identity)
@@ -58,6 +60,15 @@ def arguments():
     camera.add_argument("fingerprint", metavar="SHA256:…")
     camera.add_argument("picture", metavar="JPEG")
     camera.set_defaults(does=stream)
+
+    display = commands.add_parser("display", help="let cameras in and write their frames to files")
+    display.add_argument("--key", required=True, metavar="FILE")
+    display.add_argument("--cameras", required=True, metavar="FILE", help="lines of `identity`")
+    display.add_argument("--frames", type=int, default=30, help="how many to take (default 30)")
+    display.add_argument("--patience", type=int, default=30, help="seconds to wait for a camera")
+    display.add_argument("address", metavar="HOST:PORT")
+    display.add_argument("out", metavar="DIR")
+    display.set_defaults(does=show)
     return parser
 
 
@@ -66,20 +77,33 @@ def show_identity(wishes):
         make_key(wishes.key)
     modulus = load_modulus(wishes.key)
     print(f"scl1-camera {base64.b64encode(modulus).decode()} {wishes.name}")
-    print(f"this camera: {fingerprint_text(fingerprint(modulus))}", file=sys.stderr)
+    print(f"this key: {fingerprint_text(fingerprint(modulus))}", file=sys.stderr)
     return 0
 
 
+def host_and_port(address, lowest):
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not lowest <= int(port) <= 65535:
+        raise Fault(USAGE, f"not HOST:PORT: {address}")
+    return host.strip("[]"), int(port)
+
+
+def show(wishes):
+    wishes.host, wishes.port = host_and_port(wishes.address, 0)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    frames = Display(wishes, read_cameras(wishes.cameras), log).run()
+    log(f"{frames} frames written")
+    return 0 if frames else OTHER
+
+
 def stream(wishes):
-    host, _, port = wishes.address.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise Fault(USAGE, f"not HOST:PORT: {wishes.address}")
+    host, port = host_and_port(wishes.address, 1)
     if wishes.frames < 1 or not 0.1 <= wishes.fps <= 1000:
         raise Fault(USAGE, "--frames from 1, --fps from 0.1 to 1000")
     fp = parse_fingerprint(wishes.fingerprint)
     wishes.jpeg = read_jpeg(wishes.picture)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    link = Link(host.strip("[]"), int(port))
+    link = Link(host, port)
     shown = Camera(link, fp, wishes, log).run()
     log(f"{shown} frames complete at the display")
     if shown < 1:
