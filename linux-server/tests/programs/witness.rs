@@ -1,9 +1,9 @@
-//! The camera in Python that was written from the protocol's text alone (`docs/peer/`), and a display of ours.
+//! The camera and the display in Python that were written from the protocol's text alone (`docs/peer/`), and ours.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
-use super::world::{House, Program, jpeg};
+use super::world::{CAMERA, House, Program, between_quotes, jpeg, write_folder};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/peer/sealcam_peer.py");
 
@@ -61,6 +61,33 @@ fn camera_written_from_the_text_alone_is_told_that_it_was_forgotten() {
     house.server(&["forget", "python"]).text();
     assert_eq!(camera.exit(), 4, "{}", camera.log());
     camera.line("the display closed the session, revoked");
+}
+
+#[test]
+fn display_written_from_the_text_alone_gets_our_camera_s_pictures_byte_for_byte() {
+    let house = House::of_strangers();
+    let sent = write_folder(&house.path("in"), "to the witness", &[1_400, 20_000, 1_153, 5_000]);
+    let line = house.client(&["identity", "--name", CAMERA]).text();
+    fs::write(house.path("cameras"), between_quotes(&line)).unwrap();
+    let identity = witness(&house, &["identity", "--key", "witness.pem"]);
+    let said = identity.line("this key: SHA256:");
+    let fingerprint = said.split(' ').next_back().unwrap();
+
+    let arguments =
+        ["display", "--key", "witness.pem", "--cameras", "cameras", "--frames", "12", "127.0.0.1:0", "out"];
+    let mut display = witness(&house, &arguments);
+    let said = display.line("listening on port ");
+    let port = said.split(' ').next_back().unwrap();
+    house.client(&["trust", &format!("127.0.0.1:{port}"), fingerprint]).text();
+    let camera = house.camera(&["--source", "in", "--loop", "--fps", "5"]);
+    camera.line("the display's program is stopping");
+    assert_eq!(display.exit(), 0, "{}", display.log());
+    camera.stop();
+    let frames = dumped(&house);
+    assert_eq!(frames.len(), 12);
+    for frame in frames {
+        assert!(sent.contains(&frame), "a frame of {} bytes is none of those that were sent", frame.len());
+    }
 }
 
 /// Makes the witness's key and lets it in; the display's address and fingerprint.
