@@ -152,7 +152,7 @@ class Guest:
         if self.next_config is not None and at >= self.next_config:
             self.send_config(at)
         due = self.next_feedback
-        if self.chunk_since is not None:
+        if self.chunk_since is not None and due is not None:
             due = min(due, self.chunk_since + 25 * MS)
         if due is not None and at >= due:
             self.send_feedback(at)
@@ -203,6 +203,11 @@ class Guest:
         if whole is not None:
             jpeg, capture_ts = whole
             self.display.frame(jpeg, self.times.age(capture_ts))
+
+    def on_padding(self, _):
+        # As good as a chunk when FEEDBACK is due, so that our answers tell nothing (§10).
+        if self.chunk_since is None:
+            self.chunk_since = now()
 
     def on_close(self, reason):
         self.log(f"the camera closed the session, {messages.CLOSE_REASONS[reason]}")

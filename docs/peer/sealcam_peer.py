@@ -17,6 +17,7 @@ from primitives import (
     OTHER, SOURCE, USAGE, Fault, fingerprint, fingerprint_text, load_modulus, make_key,
     parse_fingerprint,
 )
+from probe import Probe
 from self_test import self_test
 from session import now
 
@@ -33,7 +34,7 @@ def main():
     if wishes.self_test:
         return self_test()
     if wishes.command is None:
-        parser.error("say what to do: --self-test, identity, camera or display")
+        parser.error("say what to do: --self-test, identity, camera, display or probe")
     return wishes.does(wishes)
 
 
@@ -69,6 +70,12 @@ def arguments():
     display.add_argument("address", metavar="HOST:PORT")
     display.add_argument("out", metavar="DIR")
     display.set_defaults(does=show)
+
+    probe = commands.add_parser("probe", help="send a display what a camera must not (minutes)")
+    probe.add_argument("--key", required=True, metavar="FILE")
+    probe.add_argument("address", metavar="HOST:PORT")
+    probe.add_argument("fingerprint", metavar="SHA256:…")
+    probe.set_defaults(does=ask)
     return parser
 
 
@@ -94,6 +101,12 @@ def show(wishes):
     frames = Display(wishes, read_cameras(wishes.cameras), log).run()
     log(f"{frames} frames written")
     return 0 if frames else OTHER
+
+
+def ask(wishes):
+    host, port = host_and_port(wishes.address, 1)
+    Probe(host, port, parse_fingerprint(wishes.fingerprint), wishes.key, log).run()
+    return 0
 
 
 def stream(wishes):
