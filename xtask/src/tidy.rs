@@ -87,6 +87,7 @@ fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
         rust_files.flat_map(|(path, text)| rust::test_modules(path, text)).collect();
     let protocol = texts.iter().find(|(path, _)| *path == "docs/protocol.md");
     let sections = protocol.map(|(_, text)| cite::sections(text));
+    let manifest = texts.iter().find(|(path, _)| *path == "Cargo.toml").map_or("", |(_, text)| text);
     for (path, text) in &texts {
         let tests_only =
             rust::is_test_file(path) || path.ends_with(".md") || test_files.iter().any(|file| file == path);
@@ -94,6 +95,7 @@ fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
         findings.extend(tree::machine_names(path, text, tests_from));
         if path.ends_with("Cargo.lock") {
             findings.extend(tree::lock(path, text));
+            findings.extend(tree::candidates(path, text, manifest));
         }
         if is_rust(path) {
             findings.extend(rust::check(path, text, tests_from));

@@ -100,6 +100,22 @@ pub(super) fn lock(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
+/// Each release candidate in Cargo.lock is asked for by that very version: the next one may break what was looked at.
+pub(super) fn candidates(path: &str, lock: &str, manifest: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, line) in lock.lines().enumerate() {
+        let version = line.strip_prefix("version = \"").and_then(|rest| rest.strip_suffix('"'));
+        // What follows a plus is no part of the order of versions.
+        let candidate = version.filter(|version| version.split('+').next().is_some_and(|v| v.contains('-')));
+        let pinned = |version: &str| manifest.contains(&format!("\"={version}\""));
+        if let Some(version) = candidate.filter(|version| !pinned(version)) {
+            let message = format!("the release candidate {version} is not pinned with `=` in Cargo.toml");
+            findings.push(Finding::new(path, at + 1, message));
+        }
+    }
+    findings
+}
+
 /// Whether an absolute path in the line starts with this folder.
 fn starts_a_path(line: &str, folder: &str) -> bool {
     let within = |c: char| c.is_alphanumeric() || "._-$/}".contains(c);
@@ -145,6 +161,16 @@ mod tests {
         let text = "name = \"aes\"\nname = \"nix\"\nname = \"nix\"\nname = \"aes\"\n";
         let lines: Vec<_> = lock("Cargo.lock", text).into_iter().map(|finding| finding.line).collect();
         assert_eq!(lines, [4]);
+    }
+
+    #[test]
+    fn a_release_candidate_that_is_not_pinned_is_found() {
+        let lock = "version = 4\nversion = \"1.0.0-rc.2\"\nversion = \"1.0.0\"\nversion = \"0.4.15+1-2\"\n";
+        assert_eq!(candidates("Cargo.lock", lock, "rsa = { version = \"=1.0.0-rc.2\" }\n"), []);
+        for manifest in ["rsa = \"1.0.0-rc.2\"\n", "rsa = \"=1.0.0-rc.20\"\n", ""] {
+            let found = candidates("Cargo.lock", lock, manifest);
+            assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [2], "{manifest}");
+        }
     }
 
     #[test]
