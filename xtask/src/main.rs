@@ -8,6 +8,7 @@ mod ci;
 mod clock;
 mod cross;
 mod demo;
+mod deny;
 mod failure;
 mod flood;
 mod folder;
@@ -42,6 +43,8 @@ Usage: cargo xtask COMMAND
                          the programs on real kernel drivers in emulated machines; without CASE the fast set
   flood [--datagrams N] [--rate N] [--runs N]
                          forged, replayed and reflected datagrams at a display, beside a live stream
+  deny [--db DIR]        licences, sources and second versions of dependencies, where cargo-deny is installed; with a
+                         clone of RustSec's advisory-db known weaknesses too
   setup                  installs the Debian packages that `ci` needs (root), or names them
   ci                     every step below, in this order; the first failure ends it
 ";
@@ -67,6 +70,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "flood" => return flood::run(rest),
         "build" => return build::run(rest),
         "vm" => return vm::run(rest),
+        "deny" => return deny::run(rest),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             return Ok(());
