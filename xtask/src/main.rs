@@ -14,6 +14,7 @@ mod flood;
 mod folder;
 mod lint;
 mod lock;
+mod model;
 mod need;
 mod pair;
 mod process;
@@ -43,6 +44,7 @@ Usage: cargo xtask COMMAND
                          the programs on real kernel drivers in emulated machines; without CASE the fast set
   flood [--datagrams N] [--rate N] [--runs N]
                          forged, replayed and reflected datagrams at a display, beside a live stream
+  model [NAME…]          the protocol's models in docs/model, where Verifpal is installed
   deny [--db DIR]        licences, sources and second versions of dependencies, where cargo-deny is installed; with a
                          clone of RustSec's advisory-db known weaknesses too
   setup                  installs the Debian packages that `ci` needs (root), or names them
@@ -70,6 +72,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "flood" => return flood::run(rest),
         "build" => return build::run(rest),
         "vm" => return vm::run(rest),
+        "model" => return model::run(rest),
         "deny" => return deny::run(rest),
         "help" | "--help" | "-h" => {
             print!("{}", help());
