@@ -40,6 +40,10 @@ use super::{Run, State};
 /// A camera that gives no valid frame for so long is opened anew.
 const SILENCE: Duration = Duration::from_secs(3);
 
+/// A camera that was unplugged stays open for so long. Linux 6.1 takes its driver down meanwhile, and to close a device just
+/// then can hit a NULL pointer in the kernel (`__media_device_unregister_entity`), which takes the closing thread with it.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// How long to wait before a camera is tried again: the first time, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
@@ -92,7 +96,12 @@ fn live(
                 End::Stopped => return Ok(()),
                 // Told first: closing a camera that hangs may take its driver many seconds.
                 End::Silent => outlet.state(State::CameraError, silence(&running.about)),
-                End::Lost(e) => outlet.state(State::CameraError, loss(&running.about, &e)),
+                End::Lost(e) => {
+                    outlet.state(State::CameraError, loss(&running.about, &e));
+                    if !outlet.stop().sleep_until(Clock.now() + LINGER)? {
+                        return Ok(());
+                    }
+                }
             }
             // Closed before it is opened again.
             drop(running);

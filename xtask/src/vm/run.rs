@@ -82,9 +82,9 @@ fn play(case: &Case, supplies: &Supplies<'_>, folder: &Path, results: &Path) -> 
                     let outcome = session.play(case.limit);
                     let log = results.join(format!("{prefix}console.log"));
                     let console = session.guest.console();
-                    fs::write(&log, console)
+                    fs::write(&log, &console)
                         .map_err(|error| Failure::new(format!("{}: {error}.", log.display())))?;
-                    outcome
+                    outcome.map_err(|failure| with_kernel_fault(failure, &console))
                 })
             })
             .collect();
@@ -95,6 +95,19 @@ fn play(case: &Case, supplies: &Supplies<'_>, folder: &Path, results: &Path) -> 
     let mut failures: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).collect();
     failures.sort_by_key(|failure| failure.to_string().starts_with("The other"));
     failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// A kernel that failed says more than what did not come about after it.
+fn with_kernel_fault(failure: Failure, console: &str) -> Failure {
+    let fault = console.lines().find(|line| {
+        ["Internal error: Oops", "BUG: ", "Kernel panic"].iter().any(|words| line.contains(words))
+    });
+    match fault {
+        Some(line) => {
+            Failure::new(format!("{failure}\nThe guest's kernel failed before that: {}", line.trim()))
+        }
+        None => failure,
+    }
 }
 
 /// Makes a guest's folder with what it starts from.
@@ -119,4 +132,18 @@ fn prepare(
         cable: (case.guests.len() > 1).then_some([ours.as_path(), theirs.as_path()]),
         number,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_failed_is_named_beside_what_did_not_come_about() {
+        let sound = with_kernel_fault(Failure::new("It did not come."), "[ 1.0] usb 1-1: found\n");
+        assert_eq!(sound.to_string(), "It did not come.");
+        let console = "[ 1.0] usb\n[28.84] Internal error: Oops: 0000000096000004 [#1] SMP\n[29.0] more\n";
+        let fault = with_kernel_fault(Failure::new("It did not come."), console).to_string();
+        assert!(fault.starts_with("It did not come.") && fault.contains("[28.84] Internal error"), "{fault}");
+    }
 }
