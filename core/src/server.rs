@@ -9,6 +9,7 @@
 
 mod link;
 mod path;
+mod places;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -16,11 +17,12 @@ use core::time::Duration;
 use heapless::{Deque, Vec};
 use rand_core::TryCryptoRng;
 
-use self::link::{Around, Heard, Link, LinkOutput};
+use self::link::LinkOutput;
+use self::places::{LastWord, Seat};
 use crate::config::ServerConfig;
 use crate::discard::Discard;
 use crate::events::Events;
-use crate::frame::join::{Joined, Joiner, join_store_len};
+use crate::frame::join::{Joiner, join_store_len};
 use crate::handshake::bucket::Bucket;
 use crate::handshake::responder::{CookieRequest, Place, Responder};
 use crate::key::{Fingerprint, Modulus, RsaPublic};
@@ -30,13 +32,10 @@ use crate::time::Instant;
 use crate::timer::earlier;
 use crate::wire::close::CloseReason;
 use crate::wire::config::DisplayLimits;
-use crate::wire::data::Header;
 use crate::wire::{self, data, hello, key};
 
 /// COOKIEs that may be owed at a time; a flood of HELLOs between two polls loses the rest.
 const COOKIES: usize = 16;
-/// A CLOSE's datagram at most: 5 + 1 + 4 before it, 3 in it, 10 behind it.
-const LAST_WORD: usize = 32;
 
 /// The display's side, for up to `CAMERAS` cameras at once. `R` gives random bytes, `P` verifies signatures.
 pub struct Server<'b, R, P, const CAMERAS: usize = 4> {
@@ -53,19 +52,6 @@ pub struct Server<'b, R, P, const CAMERAS: usize = 4> {
     events: Events,
     stats: Stats,
     closed: bool,
-}
-
-/// Room for one camera's session.
-struct Seat<'b> {
-    link: Option<Link>,
-    joiner: Joiner<'b>,
-}
-
-/// A sealed CLOSE of a session that is gone already.
-struct LastWord {
-    to: SocketAddr,
-    datagram: [u8; LAST_WORD],
-    len: usize,
 }
 
 impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, CAMERAS> {
@@ -284,76 +270,6 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         })
     }
 
-    fn handle_data(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &mut [u8],
-    ) -> Result<Option<(usize, Joined, Option<Duration>)>, Discard> {
-        let (header, len) = Header::parse(datagram).ok_or(Discard::Malformed)?;
-        let has_cid = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(|link| link.cid == header.cid);
-        let Some(index) = self.places.iter().position(has_cid) else {
-            return self.handle_first(now, from, &header, len, datagram).map(|()| None);
-        };
-        let Self { rng, limits, budget, events, places, .. } = self;
-        let Some(Seat { link: Some(link), joiner }) = places.get_mut(index) else {
-            return Err(Discard::UnknownCid);
-        };
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
-        match link.handle(now, from, (&header, len), datagram, &mut around)? {
-            Heard::Nothing => Ok(None),
-            Heard::Frame(joined, age) => Ok(Some((index, joined, age))),
-            Heard::Ended(why) => {
-                self.end(index, why);
-                Ok(None)
-            }
-        }
-    }
-
-    /// The first packet of a pending session makes it active, in the place of the camera's last one if it has one.
-    fn handle_first(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        header: &Header,
-        len: usize,
-        datagram: &mut [u8],
-    ) -> Result<(), Discard> {
-        self.responder.expire(now);
-        let (camera, ready) = self.responder.pending(header.cid).ok_or(Discard::UnknownCid)?;
-        let received = datagram.len();
-        let opened = ready.channel.open(now, Duration::ZERO, header, len, datagram)?;
-        let Some(ready) = self.responder.promote(&camera) else { return Err(Discard::UnknownCid) };
-        let Some(index) = self.make_room(now, &camera) else { return Err(Discard::NoPlace) };
-        let Self { rng, limits, budget, events, places, stats, .. } = self;
-        let Some(Seat { link, joiner }) = places.get_mut(index) else { return Err(Discard::NoPlace) };
-        stats.add_joined(joiner);
-        joiner.reset();
-        let link = link.insert(Link::new(camera, ready, now));
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
-        if let Heard::Ended(why) = link.handle_opened(now, from, received, &opened, &mut around)? {
-            self.end(index, why);
-        }
-        Ok(())
-    }
-
-    /// The seat for a new session of `camera`: its own, whose session is erased after one CLOSE, or a free one.
-    fn make_room(&mut self, now: Instant, camera: &Fingerprint) -> Option<usize> {
-        let own = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(|link| link.camera == *camera);
-        if let Some(index) = self.places.iter().position(own) {
-            let mut old = self.places.get_mut(index)?.link.take()?;
-            let mut datagram = [0; LAST_WORD];
-            if !old.is_closing()
-                && let Some(len) = old.last_word(now, CloseReason::Superseded, &mut datagram)
-            {
-                let _pushed = self.last_words.push_back(LastWord { to: old.address(), datagram, len });
-            }
-            self.events.push(Event::Disconnected { camera: *camera, why: SessionEnd::Replaced });
-            return Some(index);
-        }
-        self.places.iter().position(|seat| seat.link.is_none())
-    }
-
     fn poll_handshakes(&mut self, now: Instant, buf: &mut [u8]) -> Option<(SocketAddr, usize)> {
         if let Some(word) = self.last_words.pop_front() {
             let bytes = word.datagram.get(..word.len)?;
@@ -364,39 +280,5 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
             return self.responder.cookie(now, &request, buf);
         }
         self.responder.accept(buf)
-    }
-
-    fn poll_seat(&mut self, now: Instant, index: usize, buf: &mut [u8]) -> Option<LinkOutput> {
-        let Self { rng, limits, budget, events, places, .. } = self;
-        let Seat { link, joiner } = places.get_mut(index)?;
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
-        Some(link.as_mut()?.poll(now, &mut around, buf))
-    }
-
-    fn end(&mut self, index: usize, why: SessionEnd) {
-        let Some(seat) = self.places.get_mut(index) else { return };
-        self.stats.add_joined(&seat.joiner);
-        seat.joiner.reset();
-        if let Some(link) = seat.link.take() {
-            self.events.push(Event::Disconnected { camera: link.camera, why });
-        }
-    }
-
-    fn frame(&self, now: Instant, index: usize, joined: Joined, age: Option<Duration>) -> Option<Frame<'_>> {
-        let seat = self.places.get(index)?;
-        let link = seat.link.as_ref()?;
-        let jpeg = seat.joiner.frame(joined)?;
-        let captured_at = now.before(age.unwrap_or(Duration::ZERO));
-        Some(Frame {
-            camera: link.camera,
-            frame_id: joined.shape.frame_id,
-            captured_at,
-            rtt: link.rtt(),
-            jpeg,
-        })
-    }
-
-    fn links_of(&mut self, camera: &Fingerprint) -> impl Iterator<Item = &mut Link> {
-        self.places.iter_mut().filter_map(|seat| seat.link.as_mut()).filter(|link| link.camera == *camera)
     }
 }
