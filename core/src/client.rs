@@ -9,6 +9,7 @@
 
 mod dial;
 mod link;
+mod pairing;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -16,7 +17,8 @@ use core::time::Duration;
 use rand_core::TryCryptoRng;
 
 use self::dial::Dialer;
-use self::link::{DOUBT, Link, LinkOutput, Outgoing};
+use self::link::{Link, LinkOutput, Outgoing};
+use self::pairing::Pairing;
 use crate::config::ClientConfig;
 use crate::discard::Discard;
 use crate::events::Events;
@@ -65,9 +67,14 @@ pub struct Client<'b, R, K, P> {
     events: Events,
     stats: Stats,
     closed: bool,
+    pairing: Option<Pairing>,
 }
 
 impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
+    /// Nothing is known of the source yet.
+    const STARTING: Capture =
+        Capture { state: CaptureState::Starting, fps_x10: 0, frames_captured: 0, frames_skipped: 0 };
+
     /// A camera that starts to dial at once. `store` holds the frames that leave: room for two at least, each
     /// `config.frame_capacity` bytes.
     ///
@@ -96,16 +103,12 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
             dialer,
             link: None,
             frames,
-            capture: Capture {
-                state: CaptureState::Starting,
-                fps_x10: 0,
-                frames_captured: 0,
-                frames_skipped: 0,
-            },
+            capture: Self::STARTING,
             state_since: now,
             events: Events::new(),
             stats: Stats::default(),
             closed: false,
+            pairing: None,
         })
     }
 
@@ -148,12 +151,12 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
         if self.closed && self.link.is_none() {
             return Output::Wait(None);
         }
-        if self.link.as_ref().is_some_and(|link| !link.is_closing() && now.since(link.heard_at()) >= DOUBT) {
+        if self.doubtful_at().is_some_and(|at| at <= now) {
             self.dialer.start(now);
         }
-        let mut tools =
-            Tools { rng: &mut self.rng, key: &mut self.key, rsa: &mut self.rsa, display: &self.display };
-        if let Some((to, len)) = self.dialer.poll(now, self.address, &mut tools, &mut self.events, buf) {
+        let address = self.address;
+        let (mut tools, dialer, events) = self.tools();
+        if let Some((to, len)) = dialer.poll(now, address, &mut tools, events, buf) {
             self.stats.sent(1, len);
             return Output::Transmit(Transmit { to, len, segment_len: len });
         }
@@ -172,8 +175,7 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
         if let Some(event) = self.events.pop() {
             return Output::Event(event);
         }
-        let doubtful = |link: &&Link| !link.is_closing() && !self.dialer.is_dialling();
-        let doubt = self.link.as_ref().filter(doubtful).map(|link| link.heard_at() + DOUBT);
+        let doubt = self.doubtful_at().filter(|_| !self.dialer.is_dialling());
         Output::Wait([wait, doubt, self.dialer.next(self.address.is_some())].into_iter().fold(None, earlier))
     }
 
@@ -217,8 +219,9 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
     pub fn close(&mut self, now: Instant) {
         self.closed = true;
         self.dialer.stop();
+        let reason = self.farewell();
         if let Some(link) = &mut self.link {
-            link.close(CloseReason::Normal, now);
+            link.close(reason, now);
         }
     }
 
@@ -229,8 +232,11 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
             return;
         }
         self.dialer.stop();
-        if self.link.take().is_some() {
+        if let Some(link) = self.link.take() {
             self.frames.reset();
+            if self.end_pairing(now, SessionEnd::Slept, link.is_known()) {
+                return;
+            }
             self.events.push(self.disconnected(SessionEnd::Slept));
         }
         self.dialer.start(now);
@@ -282,14 +288,10 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
         match datagram.first() {
             Some(&cookie::TYPE) => {
                 let datagram = wire::exactly(datagram)?;
-                let mut tools = Tools {
-                    rng: &mut self.rng,
-                    key: &mut self.key,
-                    rsa: &mut self.rsa,
-                    display: &self.display,
-                };
-                self.dialer.cookie(now, from, datagram, &mut tools, &mut self.events)?;
-                self.stats.rsa_private += 1;
+                let (mut tools, dialer, events) = self.tools();
+                dialer.cookie(now, from, datagram, &mut tools, events)?;
+                // A camera that is paired signs nothing yet.
+                self.stats.rsa_private += u64::from(self.pairing.is_none());
                 Ok(())
             }
             Some(&accept::TYPE) => {
@@ -323,6 +325,7 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
             None if !link.is_closing() => self.dialer.stop(),
             None => {}
         }
+        self.go_on_pairing(now);
         Ok(())
     }
 
@@ -356,8 +359,11 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
 
     /// Erases the session and dials again when it may.
     fn end(&mut self, now: Instant, why: SessionEnd) {
-        self.link = None;
+        let was_known = self.link.take().is_some_and(|link| link.is_known());
         self.frames.reset();
+        if self.end_pairing(now, why, was_known) {
+            return;
+        }
         self.events.push(self.disconnected(why));
         if self.closed {
             return;
@@ -369,6 +375,17 @@ impl<'b, R: TryCryptoRng, K: CameraKey, P: RsaPublic> Client<'b, R, K, P> {
             }
             _ => self.dialer.start_after_backoff(now, &mut self.rng),
         }
+    }
+
+    fn tools(&mut self) -> (Tools<'_, R, K, P>, &mut Dialer, &mut Events) {
+        let tools = Tools {
+            rng: &mut self.rng,
+            key: &mut self.key,
+            rsa: &mut self.rsa,
+            display: &self.display,
+            pair_key: self.pairing.as_ref().map(|pairing| &pairing.key),
+        };
+        (tools, &mut self.dialer, &mut self.events)
     }
 
     fn disconnected(&self, why: SessionEnd) -> Event {

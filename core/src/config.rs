@@ -40,6 +40,17 @@ pub struct ClientConfig {
     pub constant_size: u32,
 }
 
+/// What a camera needs to know that is to be paired (§5).
+#[derive(Debug, Clone, Copy)]
+pub struct PairingConfig {
+    /// The display, from the code.
+    pub display: Fingerprint,
+    /// Where it is, if that is known already.
+    pub address: Option<SocketAddr>,
+    /// The public half of the camera's key, which the display is told.
+    pub modulus: Modulus,
+}
+
 /// What a display needs to know.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerConfig {

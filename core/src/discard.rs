@@ -30,12 +30,16 @@ discards! {
     KeyReplayed,
     /// KEY offers a better version than the one it uses.
     Version,
-    /// The camera is not authorized, or pairing is asked for and no window is open.
+    /// The camera is not authorized.
     UnknownCamera,
     /// Too many KEYs name this camera.
     VerifyLimit,
     /// The signature is wrong.
     Signature,
+    /// Pairing is asked for, and no window is open.
+    NoWindow,
+    /// The pairing MAC is wrong: the sender does not know the window's secret.
+    PairingMac,
     /// This camera starts sessions too often, or its last KEY is still being opened.
     HandshakeLimit,
     /// All places are taken by other cameras.

@@ -2,15 +2,36 @@
 
 pub(crate) mod bucket;
 pub(crate) mod cookie;
-pub(crate) mod enrolled;
+mod enrolled;
 pub(crate) mod initiator;
 pub(crate) mod responder;
 pub(crate) mod schedule;
+pub(crate) mod slot;
+pub(crate) mod window;
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::hash;
 use crate::key::{Fingerprint, Modulus};
+use crate::wire::message::Purpose;
+
+/// Whose a handshake or a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// An enrolled camera's.
+    Camera(Fingerprint),
+    /// That of somebody who knows the pairing window's secret.
+    Pairing,
+}
+
+impl Whose {
+    pub(crate) const fn purpose(self) -> Purpose {
+        match self {
+            Self::Camera(_) => Purpose::Pictures,
+            Self::Pairing => Purpose::Pairing,
+        }
+    }
+}
 
 /// A display as a camera or the display itself knows it.
 #[derive(Debug, Clone, Copy)]

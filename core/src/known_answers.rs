@@ -7,7 +7,7 @@ extern crate std;
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::format;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use crate::handshake::cookie::{Bound, CookieJar};
@@ -15,13 +15,14 @@ use crate::handshake::schedule::{self, HandshakeSecret};
 use crate::handshake::{DisplayIdentity, initiator};
 use crate::hash;
 use crate::key::{MODULUS_LEN, Modulus, Secret};
+use crate::pairing::{PairKey, PairSecret, SixDigits};
 use crate::session::suite::PacketKey;
 use crate::time::Instant;
 use crate::wire::accept::{self, Accept};
 use crate::wire::cookie::{self, Cookie};
 use crate::wire::data::{Header, METADATA_LEN};
 use crate::wire::hello::{self, Hello};
-use crate::wire::key::{self, Key, Unsigned};
+use crate::wire::key::{self, Auth, Key, Unsigned};
 use crate::wire::read::Writer;
 use crate::wire::versions::Versions;
 
@@ -54,7 +55,7 @@ fn key_datagram(display: &DisplayIdentity) -> [u8; key::LEN] {
         client_cid: 0xC0C0_C0C0,
         share: &[0xC1; 32],
         ciphertext: &[0xC7; MODULUS_LEN],
-        camera_id: &modulus(0x22).fingerprint().0,
+        auth: Auth::Signature { camera_id: &modulus(0x22).fingerprint().0 },
     };
     let mut datagram = [0; key::LEN];
     initiator::emit_with_mac1(&mut datagram, key::MAC_OFFSET, &display.mac1_key, |out| {
@@ -96,6 +97,7 @@ fn hello_and_cookie_are_as_published() {
     let display_modulus = modulus(0x11);
     let bytes = cookie_bytes();
     let cookie = Cookie {
+        pairing_open: false,
         client_random: &RANDOM,
         versions: Versions::OURS,
         cookie: &bytes,
@@ -145,16 +147,23 @@ fn key_accept_and_the_key_schedule_are_as_published() {
     );
     assert_eq!(Accept::parse(&bytes).unwrap().0, accept);
 
+    let exporter = secret.exporter(&th2);
+    let keys = |base: &Secret| hex(base.as_bytes());
+    assert_eq!(keys(&exporter), "11bfa39feb0a9c783769197736fdded96ef4f1a7b4688177b857019c48096c9e");
+    assert_eq!(SixDigits::of(&exporter).to_string(), "793558");
+    let pair_key = PairKey::new(&display.fingerprint, &PairSecret::new([0x5E; 16]));
+    assert_eq!(hex(pair_key.as_bytes()), "ffcedbadabd87ddfd1c35cf0cf7839a47f4db049646ad538020041b731f6e5aa");
+    assert_eq!(hex(&pair_key.auth(&th1)), "1d77b32c2e35b26a17a4ca92a3c0bbe24a3f44bc026299b780edf1e40b8b1f24");
+
     let epoch = secret.into_epoch(th2);
-    let keys = |base: Secret| hex(base.as_bytes());
-    assert_eq!(keys(epoch.base_c2s()), "478be35f47b7bb567a733d44c889686158a9e6af2773cf250188cf74fe62ced3");
-    assert_eq!(keys(epoch.base_s2c()), "70942250e8df217ba30966a8cb3b40ee5b9dd472d1a88d9233bc5f7a72ef81cf");
+    assert_eq!(keys(&epoch.base_c2s()), "478be35f47b7bb567a733d44c889686158a9e6af2773cf250188cf74fe62ced3");
+    assert_eq!(keys(&epoch.base_s2c()), "70942250e8df217ba30966a8cb3b40ee5b9dd472d1a88d9233bc5f7a72ef81cf");
     let mut exchanged = [0x68; 64];
     exchanged[32..].fill(0x26);
     let next = epoch.next(&[0xE1; 1216], &[0xE2; 1120], &exchanged);
     assert_eq!(next.number(), 1);
-    assert_eq!(keys(next.base_c2s()), "270dab7e7340db81ee2ee7bb53dac4a6b2f6887dc65044c604513ee65a236fdd");
-    assert_eq!(keys(next.base_s2c()), "283f7f1060342910ea585f1c5ccea21b58ef67dcbf6ce292a6a00489a6df727f");
+    assert_eq!(keys(&next.base_c2s()), "270dab7e7340db81ee2ee7bb53dac4a6b2f6887dc65044c604513ee65a236fdd");
+    assert_eq!(keys(&next.base_s2c()), "283f7f1060342910ea585f1c5ccea21b58ef67dcbf6ce292a6a00489a6df727f");
 }
 
 const TEXT: &[u8] = b"hello mjpeg chunk";

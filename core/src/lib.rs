@@ -35,6 +35,7 @@ pub mod key;
 #[cfg(test)]
 mod known_answers;
 pub mod output;
+pub mod pairing;
 mod random;
 #[cfg(feature = "rsa")]
 pub mod rsa;

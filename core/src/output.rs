@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::key::{DisplayKey, Fingerprint, MODULUS_LEN, Secret};
+use crate::pairing::{PairingEnd, SixDigits, TurnedAway};
 use crate::time::Instant;
 use crate::wire::close::CloseReason;
 use crate::wire::status::CaptureState;
@@ -123,6 +124,34 @@ pub enum Event {
     },
     /// The source of randomness or the RSA backend failed; nothing was sent.
     RandomFailed,
+    /// Camera, pairing: the display answers, and says that no pairing window is open. The code's time is over, or it
+    /// was used; or somebody on the way says so, for this is no more than information.
+    PairingShut,
+    /// Camera, pairing: the display waits for its owner, who must see these digits there.
+    PairingDigits(SixDigits),
+    /// Camera, pairing: the display's owner has accepted this camera. Keep which display that is; the session closes.
+    Paired,
+    /// Camera, pairing: the session ended before the display's owner had accepted this camera. The code is used up.
+    PairingFailed(SessionEnd),
+    /// Display, pairing: a camera has come with the code and proved its key (`Server::pairing_camera`). Show both to
+    /// the owner, who compares the digits with those at the camera.
+    PairingAsked {
+        /// The camera.
+        camera: Fingerprint,
+        /// Where it is.
+        from: SocketAddr,
+        /// What the camera must show too.
+        digits: SixDigits,
+    },
+    /// Display, pairing: somebody at this proven address was turned away.
+    PairingTurnedAway {
+        /// Where.
+        from: SocketAddr,
+        /// Why.
+        why: TurnedAway,
+    },
+    /// Display, pairing: the run is over, and another may begin.
+    PairingEnded(PairingEnd),
 }
 
 /// Why a session ended.

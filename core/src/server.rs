@@ -8,6 +8,7 @@
 //! calls is legal and only ever costs delay.
 
 mod link;
+mod pairing;
 mod path;
 mod places;
 
@@ -18,15 +19,18 @@ use heapless::{Deque, Vec};
 use rand_core::TryCryptoRng;
 
 use self::link::LinkOutput;
+use self::pairing::Pairing;
 use self::places::{LastWord, Seat};
 use crate::config::ServerConfig;
 use crate::discard::Discard;
 use crate::events::Events;
 use crate::frame::join::{Joiner, join_store_len};
+use crate::handshake::Whose;
 use crate::handshake::bucket::Bucket;
 use crate::handshake::responder::{CookieRequest, Place, Responder};
 use crate::key::{Fingerprint, Modulus, RsaPublic};
 use crate::output::{Event, Frame, NotStarted, Opened, Output, SessionEnd, Transmit};
+use crate::pairing::{PairingEnd, TurnedAway};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::timer::earlier;
@@ -47,6 +51,7 @@ pub struct Server<'b, R, P, const CAMERAS: usize = 4> {
     cookies: Deque<CookieRequest, COOKIES>,
     last_words: Deque<LastWord, CAMERAS>,
     places: Vec<Seat<'b>, CAMERAS>,
+    pairing: Pairing,
     /// Unknown cameras and full houses are told of once a second: whoever knows the address can cause them.
     told: Bucket,
     events: Events,
@@ -102,6 +107,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
             cookies: Deque::new(),
             last_words: Deque::new(),
             places,
+            pairing: Pairing::none(),
             told: Bucket::new(1, Duration::from_secs(1)),
             events: Events::new(),
             stats: Stats::default(),
@@ -165,7 +171,14 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
             self.stats.rsa_private += 1;
             return Output::Decrypt(ticket);
         }
-        let mut wait = self.responder.next_expiry();
+        let mut wait = match self.poll_pairing(now, buf) {
+            LinkOutput::Transmit { to, len } => {
+                self.stats.sent(1, len);
+                return Output::Transmit(Transmit { to, len, segment_len: len });
+            }
+            LinkOutput::Wait(at) => earlier(at, self.responder.next_expiry()),
+            LinkOutput::Ended(_) => self.responder.next_expiry(),
+        };
         for index in 0..self.places.len() {
             match self.poll_seat(now, index, buf) {
                 Some(LinkOutput::Transmit { to, len }) => {
@@ -187,8 +200,9 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
 
     /// The result of a private operation. Call `poll` next.
     pub fn complete(&mut self, now: Instant, opened: Opened) {
-        let Self { responder, rng, places, .. } = self;
-        let is_free = |cid| places.iter().filter_map(|seat| seat.link.as_ref()).all(|link| link.cid != cid);
+        let Self { responder, rng, places, pairing, .. } = self;
+        let links = || places.iter().filter_map(|seat| seat.link.as_ref()).chain(&pairing.link);
+        let is_free = |cid| links().all(|link| link.cid != cid);
         if responder.complete(now, opened, rng, is_free).is_err() {
             self.events.push(Event::RandomFailed);
         }
@@ -201,6 +215,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         for index in 0..self.places.len() {
             self.end(index, SessionEnd::Slept);
         }
+        self.pairing_slept();
     }
 
     /// Closes all sessions and lets nobody in any more: the program is stopping. Poll on until
@@ -209,6 +224,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         self.closed = true;
         self.cookies.clear();
         self.responder.forget_pending();
+        self.end_pairing(now, CloseReason::GoingAway, PairingEnd::Refused);
         for link in self.places.iter_mut().filter_map(|seat| seat.link.as_mut()) {
             link.close(CloseReason::GoingAway, now);
         }
@@ -217,7 +233,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
     /// Whether no session is left.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.places.iter().all(|seat| seat.link.is_none())
+        self.places.iter().all(|seat| seat.link.is_none()) && self.pairing.link.is_none()
     }
 
     /// The fingerprint of the display's key.
@@ -228,7 +244,10 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
 
     /// Cameras that are connected now, and where.
     pub fn connected(&self) -> impl Iterator<Item = (Fingerprint, SocketAddr)> {
-        self.places.iter().filter_map(|seat| seat.link.as_ref()).map(|link| (link.camera, link.address()))
+        self.places.iter().filter_map(|seat| seat.link.as_ref()).filter_map(|link| match link.whose {
+            Whose::Camera(camera) => Some((camera, link.address())),
+            Whose::Pairing => None,
+        })
     }
 
     /// Counters.
@@ -252,12 +271,14 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         let datagram = wire::exactly(datagram)?;
         let Self { responder, rsa, places, stats, .. } = self;
         let place = |camera: &Fingerprint| {
-            let has = |seat: &Seat<'_>| seat.link.as_ref().is_none_or(|link| link.camera == *camera);
+            let has = |seat: &Seat<'_>| seat.link.as_ref().is_none_or(|link| link.is_of(camera));
             if places.iter().any(has) { Place::Free } else { Place::Taken }
         };
         let result = responder.key(now, from, datagram, rsa, &mut stats.rsa_verified, place);
         result.map_err(|(why, camera)| {
             match (why, camera) {
+                (Discard::NoWindow, _) => self.turned_away(now, from, TurnedAway::NoWindow),
+                (Discard::PairingMac, _) => self.turned_away(now, from, TurnedAway::WrongSecret),
                 (Discard::UnknownCamera, Some(camera)) if self.told.take(now) => {
                     self.events.push(Event::UnknownCamera { camera, from });
                 }

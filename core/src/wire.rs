@@ -9,6 +9,7 @@ pub(crate) mod close;
 pub(crate) mod config;
 pub(crate) mod cookie;
 pub(crate) mod data;
+pub(crate) mod enrol;
 pub(crate) mod feedback;
 pub(crate) mod hello;
 pub(crate) mod kex;

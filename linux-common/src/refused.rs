@@ -26,6 +26,8 @@ fn words(why: Discard) -> &'static str {
         Discard::UnknownCamera => "of cameras that are not authorized",
         Discard::VerifyLimit => "naming a camera too often",
         Discard::Signature => "with a wrong signature",
+        Discard::NoWindow => "wanting to be paired where no window is open",
+        Discard::PairingMac => "with a wrong pairing code",
         Discard::HandshakeLimit => "with handshakes too soon after another",
         Discard::NoPlace => "of cameras that found all places taken",
         Discard::WeakShare => "with a weak key share",

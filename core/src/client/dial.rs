@@ -111,10 +111,11 @@ impl Dialer {
             Some(since) if now.since(since) >= PATIENCE => HELLO_LATER,
             _ => HELLO_SOON,
         };
+        let purpose = tools.purpose();
         let Tools { rng, display, .. } = tools;
         [&mut self.primary, &mut self.companion].into_iter().flatten().find_map(|attempt| match attempt {
             Attempt::Cookie(state) if state.next_send <= now => {
-                let len = state.send(now, display, longest, |span| jittered(span, rng), buf)?;
+                let len = state.send(now, (display, purpose), longest, |span| jittered(span, rng), buf)?;
                 Some((state.to, len))
             }
             Attempt::Accept(state) if state.next_send <= now => {
@@ -172,11 +173,14 @@ impl Dialer {
                     events.push(Event::RandomFailed);
                     return Err(Discard::RandomFailed);
                 }
-                Cookied::Keyed(state) => {
+                Cookied::Keyed(state, pairing_open) => {
                     *place = Some(Attempt::Accept(state));
                     self.silent_since = None;
                     self.tell_silence_at = None;
                     events.push(Event::DisplayAnswered);
+                    if tools.pair_key.is_some() && !pairing_open {
+                        events.push(Event::PairingShut);
+                    }
                     return Ok(());
                 }
             }

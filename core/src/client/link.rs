@@ -1,5 +1,6 @@
 //! The camera's end of one session: control, the circuit breaker, and chunks (docs/protocol.md §9, §11).
 
+mod enrol;
 mod exchange;
 
 use core::net::SocketAddr;
@@ -7,6 +8,7 @@ use core::time::Duration;
 
 use rand_core::TryCryptoRng;
 
+use self::enrol::Enrolling;
 use self::exchange::Exchange;
 use crate::discard::Discard;
 use crate::events::Events;
@@ -25,7 +27,7 @@ use crate::wire::close::{self, CloseReason};
 use crate::wire::config::DisplayLimits;
 use crate::wire::data::Header;
 use crate::wire::feedback::{Feedback, NO_SAMPLE};
-use crate::wire::message::{self, FromDisplay};
+use crate::wire::message::{self, FromDisplay, Purpose};
 use crate::wire::read::Writer;
 use crate::wire::status::Status;
 
@@ -50,10 +52,12 @@ enum Due {
     Status,
     /// A PING while the breaker is open.
     BreakerPing,
+    /// ENROL again.
+    Enrol,
 }
 
 impl Timer for Due {
-    const ALL: &'static [Self] = &[Self::KexInit, Self::Status, Self::BreakerPing];
+    const ALL: &'static [Self] = &[Self::KexInit, Self::Status, Self::BreakerPing, Self::Enrol];
 }
 
 /// One session.
@@ -62,7 +66,9 @@ pub(crate) struct Link {
     camera: Fingerprint,
     cid: u32,
     channel: Channel,
-    timers: Timers<Due, 3>,
+    /// What a pairing session asks for; `None` in every other.
+    enrolling: Option<Enrolling>,
+    timers: Timers<Due, 4>,
     heard_at: Instant,
     sent_at: Instant,
     exchange: Option<Exchange>,
@@ -104,6 +110,7 @@ impl Link {
             camera,
             cid: established.cid,
             channel: established.channel,
+            enrolling: established.exporter.map(Enrolling::Bound),
             timers: Timers::new(),
             heard_at: now,
             sent_at: now,
@@ -169,7 +176,8 @@ impl Link {
         }
         let opened = opened?;
         self.heard_at = now;
-        let said = FromDisplay::parse(opened.plaintext, opened.epoch);
+        let purpose = self.enrolling.as_ref().map_or(Purpose::Pictures, |_| Purpose::Pairing);
+        let said = FromDisplay::parse(opened.plaintext, opened.epoch, purpose);
         match said.and_then(|message| self.take(now, message, frames, events)) {
             Ok(end) => Ok(end),
             Err(message::Violation) => {
@@ -197,6 +205,7 @@ impl Link {
             FromDisplay::Close(reason) => return Ok(Some(SessionEnd::ClosedByPeer(reason))),
             FromDisplay::KexResp(resp) => self.new_epoch(now, &resp, events)?,
             FromDisplay::Feedback(feedback) => self.feedback(now, &feedback, frames, events),
+            FromDisplay::EnrolOk => self.enrolled()?,
         }
         Ok(None)
     }
@@ -267,6 +276,9 @@ impl Link {
         }
         if let Some(token) = self.path_response.take() {
             return Some(self.seal(now, buf, |out| message::emit_path_response(out, &token)));
+        }
+        if let Some(sent) = self.poll_enrol(now, buf) {
+            return Some(sent);
         }
         if self.timers.is_due(Due::Status, now) {
             self.ping = false;

@@ -114,6 +114,20 @@ impl<'b> Splitter<'b> {
         })
     }
 
+    /// One that takes no frame.
+    pub(crate) fn without_store() -> Self {
+        Self {
+            store: &mut [],
+            capacity: 0,
+            slots: Vec::new(),
+            next_frame_id: 1,
+            interval: Interval::new(Duration::ZERO),
+            pacer: Pacer::new(),
+            padder: Padder::new(Padding::Chunk, 0, Duration::ZERO),
+            train: None,
+        }
+    }
+
     /// Bytes that a frame may have: what a slot holds, but no more than the chunks of a frame.
     pub(crate) fn capacity(&self) -> u32 {
         let chunks = self.padder.most().map_or(MAX_FRAME, |packets| usize::from(packets) * PAYLOAD_LEN);

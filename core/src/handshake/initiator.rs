@@ -16,13 +16,15 @@ use super::schedule::{self, HandshakeSecret, Transcript};
 use crate::discard::Discard;
 use crate::hash;
 use crate::key::{CameraKey, Fingerprint, MODULUS_LEN, Modulus, RsaPublic, Secret};
+use crate::pairing::PairKey;
 use crate::random;
 use crate::session::{Channel, Side};
 use crate::time::Instant;
 use crate::wire::accept::{self, Accept};
 use crate::wire::cookie::{self, Cookie};
 use crate::wire::hello::{self, Hello};
-use crate::wire::key::{self, Unsigned};
+use crate::wire::key::{self, Auth, Unsigned};
+use crate::wire::message::Purpose;
 use crate::wire::read::Writer;
 use crate::wire::versions::Versions;
 
@@ -37,6 +39,15 @@ pub(crate) struct Tools<'a, R, K, P> {
     pub(crate) key: &'a mut K,
     pub(crate) rsa: &'a mut P,
     pub(crate) display: &'a DisplayIdentity,
+    /// Set when the camera wants to be paired: then this stands for its signature.
+    pub(crate) pair_key: Option<&'a PairKey>,
+}
+
+impl<R, K, P> Tools<'_, R, K, P> {
+    /// What the session will be for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.pair_key.map_or(Purpose::Pictures, |_| Purpose::Pairing)
+    }
 }
 
 /// HELLO is out.
@@ -56,6 +67,7 @@ pub(crate) struct AwaitingAccept {
     transported: Secret,
     secret: StaticSecret,
     client_cid: u32,
+    purpose: Purpose,
     pub(crate) cookie_at: Instant,
     pub(crate) next_send: Instant,
     sent: u32,
@@ -66,6 +78,8 @@ pub(crate) struct Established {
     pub(crate) to: SocketAddr,
     pub(crate) cid: u32,
     pub(crate) channel: Channel,
+    /// What the pairing run is bound to; no other session has one.
+    pub(crate) exporter: Option<Secret>,
 }
 
 /// What a COOKIE came to.
@@ -76,8 +90,8 @@ pub(crate) enum Cookied {
     Mismatch(AwaitingCookie, Fingerprint),
     /// Randomness or the key failed; keep waiting for another COOKIE.
     Failed(AwaitingCookie),
-    /// KEY is ready to be sent.
-    Keyed(AwaitingAccept),
+    /// KEY is ready to be sent. The display says whether a pairing window is open.
+    Keyed(AwaitingAccept, bool),
 }
 
 impl AwaitingCookie {
@@ -94,13 +108,17 @@ impl AwaitingCookie {
     pub(crate) fn send(
         &mut self,
         now: Instant,
-        display: &DisplayIdentity,
+        (display, purpose): (&DisplayIdentity, Purpose),
         longest: Duration,
         jitter: impl FnOnce(Duration) -> Duration,
         buf: &mut [u8],
     ) -> Option<usize> {
         let datagram: &mut [u8; hello::LEN] = buf.first_chunk_mut()?;
-        let hello = Hello { flags: 0, client_random: &self.client_random, offered: Versions::OURS };
+        let flags = match purpose {
+            Purpose::Pictures => 0,
+            Purpose::Pairing => hello::FLAG_PAIRING,
+        };
+        let hello = Hello { flags, client_random: &self.client_random, offered: Versions::OURS };
         emit_with_mac1(datagram, hello::MAC_OFFSET, &display.mac1_key, |out| hello.emit(out))?;
         self.next_send = now + jitter(self.interval);
         self.interval = (self.interval * 2).min(longest);
@@ -134,12 +152,12 @@ impl AwaitingCookie {
             return Cookied::Waiting(self, Discard::Version);
         };
         match self.key(now, version, &cookie, &modulus, tools) {
-            Some(next) => Cookied::Keyed(next),
+            Some(next) => Cookied::Keyed(next, cookie.pairing_open),
             None => Cookied::Failed(self),
         }
     }
 
-    /// One OAEP and one PSS per attempt: the datagram is kept and sent again as it is.
+    /// One OAEP and one PSS (or MAC) per attempt: the datagram is kept and sent again as it is.
     fn key<R: TryCryptoRng, K: CameraKey, P: RsaPublic>(
         &self,
         now: Instant,
@@ -154,6 +172,8 @@ impl AwaitingCookie {
         let mut ciphertext = [0; MODULUS_LEN];
         tools.rsa.oaep_encrypt(modulus, transported.as_bytes(), &mut ciphertext).ok()?;
         let share = PublicKey::from(&secret);
+        let id = tools.key.id();
+        let auth = tools.pair_key.map_or(Auth::Signature { camera_id: &id.0 }, |_| Auth::Pairing);
         let unsigned = Unsigned {
             version,
             client_random: &self.client_random,
@@ -162,17 +182,20 @@ impl AwaitingCookie {
             client_cid,
             share: share.as_bytes(),
             ciphertext: &ciphertext,
-            camera_id: &tools.key.id().0,
+            auth,
         };
         let mut signed = [0; key::SIGNED_LEN];
         unsigned.emit(&mut Writer::new(&mut signed))?;
         let th1 = schedule::th1(&tools.display.fingerprint, &signed);
-        let mut signature = [0; MODULUS_LEN];
-        tools.key.pss_sign(&[schedule::CLIENT_AUTH, &th1], &mut signature).ok()?;
+        let mut auth_bytes = [0; MODULUS_LEN];
+        match tools.pair_key {
+            Some(key) => *auth_bytes.first_chunk_mut()? = key.auth(&th1),
+            None => tools.key.pss_sign(&[schedule::CLIENT_AUTH, &th1], &mut auth_bytes).ok()?,
+        }
         let mut datagram = [0; key::LEN];
         emit_with_mac1(&mut datagram, key::MAC_OFFSET, &tools.display.mac1_key, |out| {
             out.put(&signed)?;
-            out.put(&signature)
+            out.put(&auth_bytes)
         })?;
         let to = self.to;
         Some(AwaitingAccept {
@@ -182,6 +205,7 @@ impl AwaitingCookie {
             transported,
             secret,
             client_cid,
+            purpose: tools.purpose(),
             cookie_at: now,
             next_send: now,
             sent: 0,
@@ -241,8 +265,9 @@ impl AwaitingAccept {
         if !bool::from(hash::equal(&secret.finished(&th2), finished)) {
             return Err((self, Discard::Finished));
         }
+        let exporter = (self.purpose == Purpose::Pairing).then(|| secret.exporter(&th2));
         let channel = Channel::new(Side::Camera, accept.server_cid, secret.into_epoch(th2), now);
-        Ok(Established { to: self.to, cid: self.client_cid, channel })
+        Ok(Established { to: self.to, cid: self.client_cid, channel, exporter })
     }
 
     fn auth(&self) -> Option<&[u8; MODULUS_LEN]> {

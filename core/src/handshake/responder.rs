@@ -4,7 +4,6 @@
 //! that it names and proves. Sessions that were promoted are the server's business.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use heapless::Vec;
 use rand_core::TryCryptoRng;
@@ -12,10 +11,12 @@ use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::cookie::{Bound, CookieJar};
-use super::enrolled::{Enrolled, OpeningKey, Pending, Ready, Stage};
+use super::enrolled::Enrolled;
 use super::initiator::emit_with_mac1;
-use super::schedule;
-use super::{DisplayIdentity, neighbourhood};
+use super::schedule::{self, Transcript};
+use super::slot::{OpeningKey, Ready, Slot};
+use super::window::Window;
+use super::{DisplayIdentity, Whose};
 use crate::discard::Discard;
 use crate::hash;
 use crate::key::{Fingerprint, Modulus, RsaPublic, Secret};
@@ -26,13 +27,11 @@ use crate::wire::accept;
 use crate::wire::cookie::{self, Cookie};
 use crate::wire::hello::{self, Hello};
 use crate::wire::key::{self, Auth, Key};
+use crate::wire::message::Purpose;
 use crate::wire::versions::Versions;
 
 /// Cameras that may be enrolled at once (docs/protocol.md §4).
 pub const MAX_CAMERAS: usize = 16;
-
-/// A handshake that got no first packet is forgotten after this.
-const PENDING_LIFE: Duration = Duration::from_secs(10);
 
 /// A COOKIE that is owed: everything that it is made from.
 #[derive(Clone, Copy)]
@@ -46,12 +45,13 @@ pub(crate) struct CookieRequest {
 /// The display's long-term state for handshakes.
 pub(crate) struct Responder {
     modulus: Modulus,
-    identity: DisplayIdentity,
+    pub(super) identity: DisplayIdentity,
     jar: CookieJar,
     /// Takes the place of `K_t` where decryption fails; random per start.
     reject_key: Secret,
     cameras: Vec<Enrolled, MAX_CAMERAS>,
-    serial: u32,
+    pub(super) window: Option<Window>,
+    pub(super) serial: u32,
 }
 
 /// What a verified KEY needs to know of the sessions.
@@ -73,6 +73,7 @@ impl Responder {
             jar: CookieJar::new(random::bytes(rng)?, now),
             reject_key: Secret::new(random::bytes(rng)?),
             cameras: Vec::new(),
+            window: None,
             serial: 0,
         })
     }
@@ -129,6 +130,7 @@ impl Responder {
             offered: &request.offered,
         };
         let cookie = Cookie {
+            pairing_open: self.window.as_ref().is_some_and(|window| now < window.closes),
             client_random: &request.client_random,
             versions: Versions::OURS,
             cookie: &self.jar.make(now, &bound),
@@ -154,18 +156,17 @@ impl Responder {
         let anonymous = |why| (why, None);
         let key = Key::parse(datagram).ok_or(anonymous(Discard::Malformed))?;
         self.check_stateless(now, from, datagram, &key).map_err(anonymous)?;
-        let Auth::Signature { camera_id } = key.auth else { return Err(anonymous(Discard::UnknownCamera)) };
+        let Auth::Signature { camera_id } = key.auth else {
+            return self.pairing_key(now, from, datagram, &key).map_err(anonymous);
+        };
         let id = Fingerprint(*camera_id);
-        let hash = key_hash(datagram);
-        let th1 = schedule::th1(&self.identity.fingerprint, key.signed);
+        let (hash, th1) = self.digests(datagram, &key);
         let camera = self.cameras.iter_mut().find(|camera| camera.id == id);
         let camera = camera.ok_or((Discard::UnknownCamera, Some(id)))?;
-        if camera.has_seen(now, &hash) {
-            return camera.repeat(&hash).map_err(anonymous);
+        if let Some(repeated) = camera.slot.repeat(now, &hash) {
+            return repeated.map_err(anonymous);
         }
-        if Versions::OURS.best_common(&key.offered) != Some(key.version) {
-            return Err(anonymous(Discard::Version));
-        }
+        check_version(&key).map_err(anonymous)?;
         if !camera.may_verify(now, from) {
             return Err(anonymous(Discard::VerifyLimit));
         }
@@ -173,43 +174,22 @@ impl Responder {
         if !rsa.pss_verify(&camera.modulus, &[schedule::CLIENT_AUTH, &th1], key.auth_bytes) {
             return Err(anonymous(Discard::Signature));
         }
-        camera.known = Some(neighbourhood(from));
-        // One private operation at a time for each camera: a newer KEY comes again, and finds this one done.
-        if camera.is_opening() || !camera.handshakes.take(now) {
+        camera.is_known_at(from);
+        if !camera.slot.may_begin(now) {
             return Err(anonymous(Discard::HandshakeLimit));
         }
         if matches!(place(&id), Place::Taken) {
             return Err((Discard::NoPlace, Some(id)));
         }
-        camera.remember(now, hash);
         self.serial = self.serial.wrapping_add(1);
-        let opening = OpeningKey {
-            serial: self.serial,
-            handed_out: false,
-            hash,
-            from,
-            version: key.version,
-            client_cid: key.client_cid,
-            share: *key.share,
-            ciphertext: *key.ciphertext,
-            auth: *key.auth_bytes,
-            th1,
-        };
-        camera.pending = Some(Pending { since: now, stage: Stage::Opening(opening) });
+        camera.slot.begin(now, opening(&key, self.serial, hash, th1, from));
         Ok(())
     }
 
     /// The next private operation that is owed.
     pub(crate) fn ticket(&mut self) -> Option<Ticket> {
-        self.cameras.iter_mut().find_map(|camera| {
-            let Some(Pending { stage: Stage::Opening(opening), .. }) = &mut camera.pending else {
-                return None;
-            };
-            if core::mem::replace(&mut opening.handed_out, true) {
-                return None;
-            }
-            Some(Ticket { serial: opening.serial, ciphertext: opening.ciphertext })
-        })
+        let opening = self.slots_mut().find_map(Slot::ticket)?;
+        Some(Ticket { serial: opening.serial, ciphertext: opening.ciphertext })
     }
 
     /// Step 10: makes ACCEPT. The result for a slot that is gone is dropped.
@@ -222,66 +202,58 @@ impl Responder {
     ) -> Result<(), RandomFailed> {
         let rejected = Zeroizing::new(hash::hmac(self.reject_key.as_bytes(), &[&opened.ciphertext]));
         let transported = select(opened.valid, &opened.secret, &rejected);
-        let taken: Vec<u32, MAX_CAMERAS> = self.ready().map(|ready| ready.cid).collect();
-        for camera in &mut self.cameras {
-            match camera.pending.take() {
-                Some(Pending { since, stage: Stage::Opening(opening) })
-                    if opening.serial == opened.serial =>
-                {
-                    let cid = free_cid(rng, |cid| cid_is_free(cid) && !taken.contains(&cid))?;
-                    let ready = opening.accept(now, transported, cid, rng)?;
-                    camera.pending = ready.map(|ready| Pending { since, stage: Stage::Accepted(ready) });
-                    break;
-                }
-                other => camera.pending = other,
+        let taken: Vec<u32, { MAX_CAMERAS + 1 }> =
+            self.slots().filter_map(Slot::ready).map(|ready| ready.cid).collect();
+        let Some(slot) = self.slots_mut().find(|slot| slot.waits_for(opened.serial)) else { return Ok(()) };
+        let cid = match free_cid(rng, |cid| cid_is_free(cid) && !taken.contains(&cid)) {
+            Ok(cid) => cid,
+            Err(failed) => {
+                slot.forget_pending();
+                return Err(failed);
             }
-        }
-        Ok(())
+        };
+        slot.complete(now, transported, cid, rng)
     }
 
     /// Writes the next ACCEPT that is owed.
     pub(crate) fn accept(&mut self, buf: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let ready = self.cameras.iter_mut().filter_map(Enrolled::ready_mut).find(|ready| ready.send)?;
         let place: &mut [u8; accept::LEN] = buf.first_chunk_mut()?;
-        *place = ready.accept;
-        ready.send = false;
-        Some((ready.to, accept::LEN))
+        let (to, accept) = self.slots_mut().find_map(Slot::accept)?;
+        *place = *accept;
+        Some((to, accept::LEN))
     }
 
     /// The session with this CID that waits for its first packet.
-    pub(crate) fn pending(&mut self, cid: u32) -> Option<(Fingerprint, &mut Ready)> {
-        self.cameras.iter_mut().find_map(|camera| {
-            let id = camera.id;
-            camera.ready_mut().filter(|ready| ready.cid == cid).map(|ready| (id, ready))
-        })
+    pub(crate) fn pending(&mut self, cid: u32) -> Option<(Whose, &mut Ready)> {
+        let window = self.window.iter_mut().map(|window| (Whose::Pairing, &mut window.slot));
+        let cameras = self.cameras.iter_mut().map(|camera| (Whose::Camera(camera.id), &mut camera.slot));
+        let mut all = cameras.chain(window).filter_map(|(whose, slot)| Some((whose, slot.ready_mut()?)));
+        all.find(|(_, ready)| ready.cid == cid)
     }
 
-    /// Takes that session out: it is active now.
-    pub(crate) fn promote(&mut self, id: &Fingerprint) -> Option<Ready> {
-        let camera = self.cameras.iter_mut().find(|camera| camera.id == *id)?;
-        match camera.pending.take()?.stage {
-            Stage::Accepted(ready) => Some(ready),
-            Stage::Opening(_) => None,
+    /// Takes that session out: it is active now. That uses a pairing code up, and shuts its window.
+    pub(crate) fn promote(&mut self, whose: Whose) -> Option<Ready> {
+        match whose {
+            Whose::Camera(id) => self.cameras.iter_mut().find(|camera| camera.id == id)?.slot.promote(),
+            Whose::Pairing => self.window.take()?.slot.promote(),
         }
     }
 
     /// Forgets every handshake that is under way.
     pub(crate) fn forget_pending(&mut self) {
-        self.cameras.iter_mut().for_each(|camera| camera.pending = None);
+        self.slots_mut().for_each(Slot::forget_pending);
     }
 
     /// Forgets what nobody came for.
     pub(crate) fn expire(&mut self, now: Instant) {
-        for camera in &mut self.cameras {
-            if camera.pending.as_ref().is_some_and(|pending| now.since(pending.since) >= PENDING_LIFE) {
-                camera.pending = None;
-            }
-        }
+        self.window.take_if(|window| window.closes <= now);
+        self.slots_mut().for_each(|slot| slot.expire(now));
     }
 
     /// When [`Responder::expire`] has something to do.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.cameras.iter().filter_map(|camera| camera.pending.as_ref()).map(|p| p.since + PENDING_LIFE).min()
+        let closes = self.window.as_ref().map(|window| window.closes);
+        self.slots().filter_map(Slot::next_expiry).chain(closes).min()
     }
 
     /// Steps 1 and 2: everything that needs no state.
@@ -311,11 +283,51 @@ impl Responder {
         Ok(())
     }
 
-    fn ready(&self) -> impl Iterator<Item = &Ready> {
-        self.cameras.iter().filter_map(|camera| match &camera.pending {
-            Some(Pending { stage: Stage::Accepted(ready), .. }) => Some(ready),
-            _ => None,
-        })
+    /// What a KEY is remembered by, and `th1`.
+    pub(super) fn digests(&self, datagram: &[u8; key::LEN], key: &Key<'_>) -> ([u8; 16], Transcript) {
+        (key_hash(datagram), schedule::th1(&self.identity.fingerprint, key.signed))
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let window = self.window.iter().map(|window| &window.slot);
+        self.cameras.iter().map(|camera| &camera.slot).chain(window)
+    }
+
+    fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        let window = self.window.iter_mut().map(|window| &mut window.slot);
+        self.cameras.iter_mut().map(|camera| &mut camera.slot).chain(window)
+    }
+}
+
+/// Step 4.
+pub(super) fn check_version(key: &Key<'_>) -> Result<(), Discard> {
+    let best = Versions::OURS.best_common(&key.offered);
+    if best == Some(key.version) { Ok(()) } else { Err(Discard::Version) }
+}
+
+/// What step 10 needs of a KEY.
+pub(super) fn opening(
+    key: &Key<'_>,
+    serial: u32,
+    hash: [u8; 16],
+    th1: Transcript,
+    from: SocketAddr,
+) -> OpeningKey {
+    OpeningKey {
+        serial,
+        handed_out: false,
+        hash,
+        from,
+        version: key.version,
+        client_cid: key.client_cid,
+        share: *key.share,
+        ciphertext: *key.ciphertext,
+        auth: *key.auth_bytes,
+        th1,
+        purpose: match key.auth {
+            Auth::Signature { .. } => Purpose::Pictures,
+            Auth::Pairing => Purpose::Pairing,
+        },
     }
 }
 

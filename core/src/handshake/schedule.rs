@@ -54,6 +54,11 @@ impl HandshakeSecret {
         hash::hmac(key.as_bytes(), &[th2])
     }
 
+    /// What a pairing run is bound to; derived for no other session.
+    pub(crate) fn exporter(&self, th2: &Transcript) -> Secret {
+        hash::derive(&self.0, b"exporter", th2)
+    }
+
     /// Epoch 0. The handshake secret is spent.
     pub(crate) fn into_epoch(self, th2: Transcript) -> EpochSecret {
         EpochSecret { number: 0, secret: hash::derive(&self.0, b"epoch", &th2), transcript: th2 }

@@ -2,6 +2,7 @@
 
 mod media;
 mod moving;
+mod pairing;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -13,8 +14,9 @@ use crate::clock_offset::ClockOffset;
 use crate::discard::Discard;
 use crate::events::Events;
 use crate::frame::join::{Joined, Joiner};
-use crate::handshake::enrolled::Ready;
-use crate::key::Fingerprint;
+use crate::handshake::Whose;
+use crate::handshake::slot::Ready;
+use crate::key::{Fingerprint, MODULUS_LEN, Secret};
 use crate::output::{Event, SessionEnd};
 use crate::rtt::Rtt;
 use crate::session::closing::{Closing, Farewell};
@@ -58,7 +60,7 @@ impl Timer for Due {
 
 /// One session.
 pub(crate) struct Link {
-    pub(crate) camera: Fingerprint,
+    pub(crate) whose: Whose,
     pub(crate) cid: u32,
     to: SocketAddr,
     channel: Channel,
@@ -83,6 +85,9 @@ pub(crate) struct Link {
     challenged_at: Option<Instant>,
     mismatches: u8,
     capture: Option<CaptureState>,
+    /// A pairing session's, until its ENROL was judged.
+    exporter: Option<Secret>,
+    enrol_ok_owed: bool,
     closing: Option<Closing>,
 }
 
@@ -91,6 +96,11 @@ pub(crate) enum Heard {
     Nothing,
     /// A frame is whole; the camera took it so long ago.
     Frame(Joined, Option<Duration>),
+    /// A camera asks to be enrolled.
+    Enrol {
+        modulus: [u8; MODULUS_LEN],
+        signature: [u8; MODULUS_LEN],
+    },
     Ended(SessionEnd),
 }
 
@@ -104,16 +114,17 @@ pub(crate) enum LinkOutput {
 /// What the server lends a link to work with.
 pub(crate) struct Around<'a, 'b, R> {
     pub(crate) rng: &'a mut R,
-    pub(crate) joiner: &'a mut Joiner<'b>,
+    /// A pairing session has none.
+    pub(crate) joiner: Option<&'a mut Joiner<'b>>,
     pub(crate) limits: &'a DisplayLimits,
     pub(crate) budget: Duration,
     pub(crate) events: &'a mut Events,
 }
 
 impl Link {
-    pub(crate) fn new(camera: Fingerprint, ready: Ready, now: Instant) -> Self {
+    pub(crate) fn new(whose: Whose, ready: Ready, now: Instant) -> Self {
         Self {
-            camera,
+            whose,
             cid: ready.cid,
             to: ready.to,
             channel: ready.channel,
@@ -134,8 +145,14 @@ impl Link {
             challenged_at: None,
             mismatches: 0,
             capture: None,
+            exporter: ready.exporter,
+            enrol_ok_owed: false,
             closing: None,
         }
+    }
+
+    pub(crate) fn is_of(&self, camera: &Fingerprint) -> bool {
+        self.whose == Whose::Camera(*camera)
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -200,7 +217,7 @@ impl Link {
         self.heard_at = now;
         self.watch_epoch(now, opened, around.events);
         self.watch_path(now, from, received, opened, around);
-        let heard = match FromCamera::parse(opened.plaintext, opened.epoch) {
+        let heard = match FromCamera::parse(opened.plaintext, opened.epoch, self.whose.purpose()) {
             Ok(FromCamera::Chunk(chunk)) => return self.chunk(now, &chunk, around),
             Ok(message) => self.control(now, from, &message, around),
             Err(violation) => Err(violation),
@@ -218,12 +235,13 @@ impl Link {
         self.epoch_began = now;
         self.exchange = None;
         self.resp_owed = false;
+        let Whose::Camera(camera) = self.whose else { return };
         if opened.epoch == 1 {
             self.timers.set(Due::Config, now);
             self.timers.set(Due::Feedback, now + FEEDBACK_IDLE);
-            events.push(Event::Connected { camera: self.camera, peer: self.to });
+            events.push(Event::Connected { camera, peer: self.to });
         } else {
-            events.push(Event::Rekeyed { camera: self.camera, epoch: opened.epoch });
+            events.push(Event::Rekeyed { camera, epoch: opened.epoch });
         }
     }
 
@@ -244,6 +262,9 @@ impl Link {
             FromCamera::KexInit(init) => self.kex_init(now, init, around)?,
             FromCamera::Status(status) => self.status(now, status, around.events),
             FromCamera::PathResponse(token) => self.path_response(from, token, around.events),
+            FromCamera::Enrol(enrol) => {
+                return Ok(Heard::Enrol { modulus: *enrol.modulus, signature: *enrol.signature });
+            }
         }
         Ok(Heard::Nothing)
     }
@@ -296,7 +317,9 @@ impl Link {
         if self.channel.is_expired(now) {
             return LinkOutput::Ended(SessionEnd::KeysExpired);
         }
-        around.joiner.expire(now);
+        if let Some(joiner) = &mut around.joiner {
+            joiner.expire(now);
+        }
         // CONFIG comes before all else: no frame leaves the camera before it.
         if self.timers.is_due(Due::Config, now) {
             self.configs_sent = self.configs_sent.saturating_add(1);
@@ -325,9 +348,14 @@ impl Link {
         if let Some(token) = self.pong.take() {
             return Some(self.seal(now, buf, |out| message::emit_pong(out, token)));
         }
-        if self.timers.is_due(Due::Feedback, now) {
+        if core::mem::take(&mut self.enrol_ok_owed) {
+            return Some(self.seal(now, buf, message::emit_enrol_ok));
+        }
+        if let Some(joiner) = around.joiner.as_deref()
+            && self.timers.is_due(Due::Feedback, now)
+        {
             self.timers.set(Due::Feedback, now + FEEDBACK_IDLE);
-            let feedback = self.feedback(now, around.joiner);
+            let feedback = self.feedback(now, joiner);
             return Some(self.seal(now, buf, |out| feedback.emit(out)));
         }
         if now.since(self.sent_at) >= KEEPALIVE {
@@ -340,7 +368,8 @@ impl Link {
     fn next<R>(&self, around: &Around<'_, '_, R>) -> Option<Instant> {
         let path = self.candidate.as_ref().map(Candidate::next);
         let ends = [self.heard_at + DEAD, self.channel.reaches_age(MAX_EPOCH_AGE), self.sent_at + KEEPALIVE];
-        let own = [path, self.timers.next(), around.joiner.next_deadline()];
+        let frames = around.joiner.as_deref().and_then(Joiner::next_deadline);
+        let own = [path, self.timers.next(), frames];
         own.into_iter().chain(ends.map(Some)).fold(None, earlier)
     }
 

@@ -10,6 +10,7 @@ use super::Server;
 use super::link::{Around, Heard, Link, LinkOutput};
 use crate::discard::Discard;
 use crate::frame::join::{Joined, Joiner};
+use crate::handshake::Whose;
 use crate::key::{Fingerprint, RsaPublic};
 use crate::output::{Event, Frame, SessionEnd};
 use crate::time::Instant;
@@ -40,7 +41,11 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         datagram: &mut [u8],
     ) -> Result<Option<(usize, Joined, Option<Duration>)>, Discard> {
         let (header, len) = Header::parse(datagram).ok_or(Discard::Malformed)?;
-        let has_cid = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(|link| link.cid == header.cid);
+        let is_it = |link: &Link| link.cid == header.cid;
+        if self.pairing.link.as_ref().is_some_and(is_it) {
+            return self.handle_pairing(now, from, (&header, len), datagram).map(|()| None);
+        }
+        let has_cid = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(is_it);
         let Some(index) = self.places.iter().position(has_cid) else {
             return self.handle_first(now, from, &header, len, datagram).map(|()| None);
         };
@@ -48,9 +53,9 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         let Some(Seat { link: Some(link), joiner }) = places.get_mut(index) else {
             return Err(Discard::UnknownCid);
         };
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
+        let mut around = Around { rng, joiner: Some(joiner), limits, budget: *budget, events };
         match link.handle(now, from, (&header, len), datagram, &mut around)? {
-            Heard::Nothing => Ok(None),
+            Heard::Nothing | Heard::Enrol { .. } => Ok(None),
             Heard::Frame(joined, age) => Ok(Some((index, joined, age))),
             Heard::Ended(why) => {
                 self.end(index, why);
@@ -69,17 +74,20 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         datagram: &mut [u8],
     ) -> Result<(), Discard> {
         self.responder.expire(now);
-        let (camera, ready) = self.responder.pending(header.cid).ok_or(Discard::UnknownCid)?;
+        let (whose, ready) = self.responder.pending(header.cid).ok_or(Discard::UnknownCid)?;
         let received = datagram.len();
         let opened = ready.channel.open(now, Duration::ZERO, header, len, datagram)?;
-        let Some(ready) = self.responder.promote(&camera) else { return Err(Discard::UnknownCid) };
+        let Some(ready) = self.responder.promote(whose) else { return Err(Discard::UnknownCid) };
+        let Whose::Camera(camera) = whose else {
+            return self.begin_pairing(now, from, received, (ready, &opened));
+        };
         let Some(index) = self.make_room(now, &camera) else { return Err(Discard::NoPlace) };
         let Self { rng, limits, budget, events, places, stats, .. } = self;
         let Some(Seat { link, joiner }) = places.get_mut(index) else { return Err(Discard::NoPlace) };
         stats.add_joined(joiner);
         joiner.reset();
-        let link = link.insert(Link::new(camera, ready, now));
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
+        let link = link.insert(Link::new(whose, ready, now));
+        let mut around = Around { rng, joiner: Some(joiner), limits, budget: *budget, events };
         if let Heard::Ended(why) = link.handle_opened(now, from, received, &opened, &mut around)? {
             self.end(index, why);
         }
@@ -88,7 +96,7 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
 
     /// The seat for a new session of `camera`: its own, whose session is erased after one CLOSE, or a free one.
     fn make_room(&mut self, now: Instant, camera: &Fingerprint) -> Option<usize> {
-        let own = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(|link| link.camera == *camera);
+        let own = |seat: &Seat<'_>| seat.link.as_ref().is_some_and(|link| link.is_of(camera));
         if let Some(index) = self.places.iter().position(own) {
             let mut old = self.places.get_mut(index)?.link.take()?;
             let mut datagram = [0; LAST_WORD];
@@ -106,7 +114,7 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
     pub(super) fn poll_seat(&mut self, now: Instant, index: usize, buf: &mut [u8]) -> Option<LinkOutput> {
         let Self { rng, limits, budget, events, places, .. } = self;
         let Seat { link, joiner } = places.get_mut(index)?;
-        let mut around = Around { rng, joiner, limits, budget: *budget, events };
+        let mut around = Around { rng, joiner: Some(joiner), limits, budget: *budget, events };
         Some(link.as_mut()?.poll(now, &mut around, buf))
     }
 
@@ -114,8 +122,8 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         let Some(seat) = self.places.get_mut(index) else { return };
         self.stats.add_joined(&seat.joiner);
         seat.joiner.reset();
-        if let Some(link) = seat.link.take() {
-            self.events.push(Event::Disconnected { camera: link.camera, why });
+        if let Some(Whose::Camera(camera)) = seat.link.take().map(|link| link.whose) {
+            self.events.push(Event::Disconnected { camera, why });
         }
     }
 
@@ -130,16 +138,11 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         let link = seat.link.as_ref()?;
         let jpeg = seat.joiner.frame(joined)?;
         let captured_at = now.before(age.unwrap_or(Duration::ZERO));
-        Some(Frame {
-            camera: link.camera,
-            frame_id: joined.shape.frame_id,
-            captured_at,
-            rtt: link.rtt(),
-            jpeg,
-        })
+        let Whose::Camera(camera) = link.whose else { return None };
+        Some(Frame { camera, frame_id: joined.shape.frame_id, captured_at, rtt: link.rtt(), jpeg })
     }
 
     pub(super) fn links_of(&mut self, camera: &Fingerprint) -> impl Iterator<Item = &mut Link> {
-        self.places.iter_mut().filter_map(|seat| seat.link.as_mut()).filter(|link| link.camera == *camera)
+        self.places.iter_mut().filter_map(|seat| seat.link.as_mut()).filter(|link| link.is_of(camera))
     }
 }

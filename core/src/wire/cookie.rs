@@ -28,6 +28,8 @@ const FLAG_PAIRING_OPEN: u16 = 1;
 /// A well-formed COOKIE; its `mac1` is checked apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cookie<'a> {
+    /// Whether a pairing window is open; for information.
+    pub(crate) pairing_open: bool,
     pub(crate) client_random: &'a [u8; 32],
     pub(crate) versions: Versions,
     pub(crate) cookie: &'a [u8; 32],
@@ -37,19 +39,24 @@ pub(crate) struct Cookie<'a> {
 impl<'a> Cookie<'a> {
     pub(crate) fn parse(datagram: &'a [u8; LEN]) -> Option<Self> {
         let mut at = Reader::new(datagram);
-        if at.u8()? != TYPE || at.u8()? != LAYOUT_VERSION || at.u16()? & !FLAG_PAIRING_OPEN != 0 {
+        if at.u8()? != TYPE || at.u8()? != LAYOUT_VERSION {
             return None;
         }
+        let flags = at.u16()?;
+        if flags & !FLAG_PAIRING_OPEN != 0 {
+            return None;
+        }
+        let pairing_open = flags == FLAG_PAIRING_OPEN;
         let client_random = at.array()?;
         let versions = Versions::parse(at.array()?)?;
-        Some(Self { client_random, versions, cookie: at.array()?, modulus: at.array()? })
+        Some(Self { pairing_open, client_random, versions, cookie: at.array()?, modulus: at.array()? })
     }
 
     /// Writes everything that `mac1` covers.
     pub(crate) fn emit(&self, out: &mut Writer<'_>) -> Option<()> {
         out.u8(TYPE)?;
         out.u8(LAYOUT_VERSION)?;
-        out.u16(0)?;
+        out.u16(if self.pairing_open { FLAG_PAIRING_OPEN } else { 0 })?;
         out.put(self.client_random)?;
         out.put(self.versions.as_bytes())?;
         out.put(self.cookie)?;

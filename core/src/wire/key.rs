@@ -39,7 +39,7 @@ const AUTH_PAIRING: u8 = 2;
 pub(crate) enum Auth<'a> {
     /// A signature by an enrolled camera.
     Signature { camera_id: &'a [u8; 32] },
-    /// A MAC under a pairing code. No pairing window is ever open in this version of the program.
+    /// A MAC by whoever knows a pairing window's secret.
     Pairing,
 }
 
@@ -114,24 +114,28 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) client_cid: u32,
     pub(crate) share: &'a [u8; 32],
     pub(crate) ciphertext: &'a [u8; MODULUS_LEN],
-    pub(crate) camera_id: &'a [u8; 32],
+    pub(crate) auth: Auth<'a>,
 }
 
 impl Unsigned<'_> {
-    /// Writes bytes 0..532; the signature and `mac1` follow.
+    /// Writes bytes 0..532; the signature or MAC, and `mac1`, follow.
     pub(crate) fn emit(&self, out: &mut Writer<'_>) -> Option<()> {
+        let (flags, auth_type, camera_id) = match self.auth {
+            Auth::Signature { camera_id } => (0, AUTH_PSS, camera_id),
+            Auth::Pairing => (FLAG_PAIRING, AUTH_PAIRING, &[0; 32]),
+        };
         out.u8(TYPE)?;
         out.u8(self.version)?;
-        out.u16(0)?;
+        out.u16(flags)?;
         out.put(self.client_random)?;
         out.put(self.offered.as_bytes())?;
         out.put(self.cookie)?;
         out.u32(self.client_cid)?;
         out.put(self.share)?;
         out.put(self.ciphertext)?;
-        out.u8(AUTH_PSS)?;
+        out.u8(auth_type)?;
         out.zeros(3)?;
-        out.put(self.camera_id)
+        out.put(camera_id)
     }
 }
 

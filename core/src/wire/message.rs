@@ -5,6 +5,7 @@
 use super::chunk::{self, Chunk};
 use super::close::{self, CloseReason};
 use super::config::{self, DisplayLimits};
+use super::enrol::{self, Enrol};
 use super::feedback::{self, Feedback};
 use super::kex::{self, KexInit, KexResp};
 use super::read::{Reader, Writer};
@@ -20,6 +21,14 @@ const PATH_RESPONSE: u8 = 0x0B;
 /// Header bytes of PARITY after its type, and its payload: nothing of it is used yet.
 const PARITY_BODY: usize = chunk::LEN - 1;
 
+/// What a session is for; it decides what may be said from epoch 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Pictures,
+    /// Nothing but ENROL, its answer, and what epoch 0 may carry (docs/protocol.md §5).
+    Pairing,
+}
+
 /// What a camera says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FromCamera<'a> {
@@ -32,6 +41,7 @@ pub(crate) enum FromCamera<'a> {
     PathResponse(&'a [u8; 8]),
     Close(CloseReason),
     Status(Status),
+    Enrol(Enrol<'a>),
 }
 
 /// What a display says.
@@ -46,6 +56,7 @@ pub(crate) enum FromDisplay<'a> {
     PathChallenge(&'a [u8; 8]),
     Close(CloseReason),
     Config(DisplayLimits),
+    EnrolOk,
 }
 
 /// An authenticated packet that breaks the protocol: the session is closed with [`CloseReason::Protocol`].
@@ -53,8 +64,8 @@ pub(crate) enum FromDisplay<'a> {
 pub(crate) struct Violation;
 
 impl<'a> FromCamera<'a> {
-    /// Parses a packet of a camera. ENROL belongs to pairing sessions, of which there are none: a violation.
-    pub(crate) fn parse(plaintext: &'a [u8], epoch: u64) -> Result<Self, Violation> {
+    /// Parses a packet of a camera.
+    pub(crate) fn parse(plaintext: &'a [u8], epoch: u64, purpose: Purpose) -> Result<Self, Violation> {
         let mut at = Reader::new(plaintext);
         let kind = at.u8().ok_or(Violation)?;
         let message = match kind {
@@ -65,6 +76,8 @@ impl<'a> FromCamera<'a> {
             PATH_RESPONSE => at.array().map(Self::PathResponse),
             close::TYPE => CloseReason::parse(&mut at).map(Self::Close),
             _ if epoch == 0 => None,
+            enrol::TYPE if purpose == Purpose::Pairing => Enrol::parse(&mut at).map(Self::Enrol),
+            _ if purpose == Purpose::Pairing => None,
             chunk::TYPE => Chunk::parse(&mut at).map(Self::Chunk),
             PARITY => at.bytes(PARITY_BODY).map(|_body| Self::Nothing),
             status::TYPE => Status::parse(&mut at).map(Self::Status),
@@ -76,7 +89,7 @@ impl<'a> FromCamera<'a> {
 
 impl<'a> FromDisplay<'a> {
     /// Parses a packet of a display.
-    pub(crate) fn parse(plaintext: &'a [u8], epoch: u64) -> Result<Self, Violation> {
+    pub(crate) fn parse(plaintext: &'a [u8], epoch: u64, purpose: Purpose) -> Result<Self, Violation> {
         let mut at = Reader::new(plaintext);
         let kind = at.u8().ok_or(Violation)?;
         let message = match kind {
@@ -87,6 +100,8 @@ impl<'a> FromDisplay<'a> {
             PATH_CHALLENGE => at.array().map(Self::PathChallenge),
             close::TYPE => CloseReason::parse(&mut at).map(Self::Close),
             _ if epoch == 0 => None,
+            enrol::OK_TYPE if purpose == Purpose::Pairing => Some(Self::EnrolOk),
+            _ if purpose == Purpose::Pairing => None,
             feedback::TYPE => Feedback::parse(&mut at).map(Self::Feedback),
             config::TYPE => DisplayLimits::parse(&mut at).map(Self::Config),
             _ => None,
@@ -105,6 +120,11 @@ pub(crate) fn emit_ping(out: &mut Writer<'_>, token: u32) -> Option<()> {
 pub(crate) fn emit_pong(out: &mut Writer<'_>, token: u32) -> Option<()> {
     out.u8(PONG)?;
     out.u32(token)
+}
+
+/// Writes the answer to an ENROL.
+pub(crate) fn emit_enrol_ok(out: &mut Writer<'_>) -> Option<()> {
+    out.u8(enrol::OK_TYPE)
 }
 
 /// Writes a PATH_CHALLENGE.
@@ -130,34 +150,56 @@ mod tests {
     #[test]
     fn epoch_zero_carries_control_alone() {
         let ping = [PING, 0, 0, 0, 9];
-        assert_eq!(FromCamera::parse(&ping, 0), Ok(FromCamera::Ping(9)));
+        assert_eq!(FromCamera::parse(&ping, 0, Purpose::Pictures), Ok(FromCamera::Ping(9)));
         let mut chunk = [0; chunk::LEN];
         chunk[0] = chunk::TYPE;
         chunk[9] = 1;
         chunk[11] = 1;
-        assert_eq!(FromCamera::parse(&chunk, 0), Err(Violation));
-        assert!(matches!(FromCamera::parse(&chunk, 1), Ok(FromCamera::Chunk(_))));
+        assert_eq!(FromCamera::parse(&chunk, 0, Purpose::Pictures), Err(Violation));
+        assert!(matches!(FromCamera::parse(&chunk, 1, Purpose::Pictures), Ok(FromCamera::Chunk(_))));
         let mut parity = chunk;
         parity[0] = PARITY;
-        assert_eq!(FromCamera::parse(&parity, 0), Err(Violation));
-        assert_eq!(FromCamera::parse(&parity, 1), Ok(FromCamera::Nothing));
+        assert_eq!(FromCamera::parse(&parity, 0, Purpose::Pictures), Err(Violation));
+        assert_eq!(FromCamera::parse(&parity, 1, Purpose::Pictures), Ok(FromCamera::Nothing));
     }
 
     #[test]
     fn each_side_says_only_what_is_its_own() {
         let challenge = [PATH_CHALLENGE, 1, 2, 3, 4, 5, 6, 7, 8];
-        assert!(FromDisplay::parse(&challenge, 1).is_ok());
-        assert_eq!(FromCamera::parse(&challenge, 1), Err(Violation));
-        let enrol = [0x08; 40];
-        assert_eq!(FromCamera::parse(&enrol, 1), Err(Violation));
+        assert!(FromDisplay::parse(&challenge, 1, Purpose::Pictures).is_ok());
+        assert_eq!(FromCamera::parse(&challenge, 1, Purpose::Pictures), Err(Violation));
+    }
+
+    #[test]
+    fn a_pairing_session_carries_enrol_and_control_and_no_other_does_enrol() {
+        let mut enrol = [0x11; 769];
+        enrol[0] = enrol::TYPE;
+        assert!(matches!(FromCamera::parse(&enrol, 1, Purpose::Pairing), Ok(FromCamera::Enrol(_))));
+        assert_eq!(FromDisplay::parse(&[enrol::OK_TYPE], 1, Purpose::Pairing), Ok(FromDisplay::EnrolOk));
+        for (epoch, purpose) in [(0, Purpose::Pairing), (0, Purpose::Pictures), (1, Purpose::Pictures)] {
+            assert_eq!(FromCamera::parse(&enrol, epoch, purpose), Err(Violation));
+            assert_eq!(FromDisplay::parse(&[enrol::OK_TYPE], epoch, purpose), Err(Violation));
+        }
+        let (mut chunk, mut parity, status) = ([0; chunk::LEN], [0; chunk::LEN], [status::TYPE; 24]);
+        (chunk[0], chunk[9], chunk[11], parity[0]) = (chunk::TYPE, 1, 1, PARITY);
+        for picture in [&chunk[..], &parity, &status] {
+            assert_eq!(FromCamera::parse(picture, 1, Purpose::Pairing), Err(Violation), "{:#x}", picture[0]);
+        }
+        let (mut config, mut feedback) = ([0; 17], [0; 28]);
+        (config[0], feedback[0]) = (config::TYPE, feedback::TYPE);
+        for picture in [&config[..], &feedback] {
+            assert!(FromDisplay::parse(picture, 1, Purpose::Pictures).is_ok(), "{:#x}", picture[0]);
+            assert_eq!(FromDisplay::parse(picture, 1, Purpose::Pairing), Err(Violation), "{:#x}", picture[0]);
+        }
+        assert_eq!(FromCamera::parse(&[PING, 0, 0, 0, 9], 1, Purpose::Pairing), Ok(FromCamera::Ping(9)));
     }
 
     #[test]
     fn what_follows_a_message_is_zeros() {
-        assert!(FromCamera::parse(&[PING, 0, 0, 0, 9, 0, 0], 1).is_ok());
-        assert_eq!(FromCamera::parse(&[PING, 0, 0, 0, 9, 0, 1], 1), Err(Violation));
-        assert_eq!(FromCamera::parse(&[0, 0, 0], 1), Ok(FromCamera::Nothing));
-        assert_eq!(FromCamera::parse(&[], 1), Err(Violation));
-        assert_eq!(FromDisplay::parse(&[0x77], 1), Err(Violation));
+        assert!(FromCamera::parse(&[PING, 0, 0, 0, 9, 0, 0], 1, Purpose::Pictures).is_ok());
+        assert_eq!(FromCamera::parse(&[PING, 0, 0, 0, 9, 0, 1], 1, Purpose::Pictures), Err(Violation));
+        assert_eq!(FromCamera::parse(&[0, 0, 0], 1, Purpose::Pictures), Ok(FromCamera::Nothing));
+        assert_eq!(FromCamera::parse(&[], 1, Purpose::Pictures), Err(Violation));
+        assert_eq!(FromDisplay::parse(&[0x77], 1, Purpose::Pictures), Err(Violation));
     }
 }

@@ -24,6 +24,7 @@ mod link_table;
 mod pacing;
 mod packets;
 mod padding;
+mod pairing;
 mod randomness;
 mod rekey;
 mod restart;

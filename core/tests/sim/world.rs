@@ -12,6 +12,7 @@ pub(crate) mod display;
 pub(crate) mod forge;
 pub(crate) mod keys;
 pub(crate) mod network;
+mod pairing;
 pub(crate) mod picture;
 mod schedule;
 mod setting;

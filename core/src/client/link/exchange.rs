@@ -45,6 +45,9 @@ impl Link {
         self.rekeyed_at = Some(now);
         self.ping = true;
         let epoch = self.channel.epoch();
+        if self.enrolling.is_some() {
+            return Ok(());
+        }
         if epoch == 1 {
             self.timers.set(Due::Status, now);
             events.push(Event::Connected { camera: self.camera, peer: self.to });

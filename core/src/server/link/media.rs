@@ -4,6 +4,7 @@ use super::{Around, Due, FEEDBACK_BUSY, Heard, Link};
 use crate::discard::Discard;
 use crate::events::Events;
 use crate::frame::join::{ChunkError, Joiner};
+use crate::handshake::Whose;
 use crate::output::Event;
 use crate::session::rekey;
 use crate::time::{Instant, Stamp, is_newer, micros};
@@ -22,9 +23,10 @@ impl Link {
         chunk: &Chunk<'_>,
         around: &mut Around<'_, '_, R>,
     ) -> Result<Heard, Discard> {
+        let Some(joiner) = around.joiner.as_deref_mut() else { return Err(Discard::Violation) };
         self.stamp(now, chunk.sent);
         self.media_came(now);
-        match around.joiner.insert(now, around.budget, chunk) {
+        match joiner.insert(now, around.budget, chunk) {
             Ok(None) => Ok(Heard::Nothing),
             Ok(Some(joined)) => {
                 let age = self.offset.age(now, joined.shape.captured, self.rtt.smoothed() / 2);
@@ -43,9 +45,11 @@ impl Link {
         }
     }
 
-    /// FEEDBACK is owed soon.
+    /// FEEDBACK is owed soon, but in a pairing session, which has none.
     pub(super) fn media_came(&mut self, now: Instant) {
-        self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
+        if self.whose != Whose::Pairing {
+            self.timers.set_by(Due::Feedback, now + FEEDBACK_BUSY);
+        }
     }
 
     pub(super) fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
@@ -58,8 +62,10 @@ impl Link {
         if self.rtt.told(status.srtt, status.rttvar) {
             self.rtt_at = Some(status.clock);
         }
-        if self.capture.replace(status.state) != Some(status.state) {
-            events.push(Event::CameraState { camera: self.camera, state: status.state });
+        if self.capture.replace(status.state) != Some(status.state)
+            && let Whose::Camera(camera) = self.whose
+        {
+            events.push(Event::CameraState { camera, state: status.state });
         }
     }
 

@@ -7,6 +7,7 @@ use rand_core::TryCryptoRng;
 use super::super::path::{self, Candidate};
 use super::{Around, CHALLENGE_LEN, Link, LinkOutput};
 use crate::events::Events;
+use crate::handshake::Whose;
 use crate::output::Event;
 use crate::rtt::Rtt;
 use crate::session::Opened;
@@ -43,7 +44,9 @@ impl Link {
             // The clock estimate stays: were it begun anew, whoever holds packets back and moves them to another
             // address could make old ones its measure. A longer path looks queued for ten seconds.
             self.rtt = Rtt::default();
-            events.push(Event::Moved { camera: self.camera, to: from });
+            if let Whose::Camera(camera) = self.whose {
+                events.push(Event::Moved { camera, to: from });
+            }
         }
     }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use sealcam_core::client::Client;
-use sealcam_core::config::{ClientConfig, Padding, ServerConfig};
+use sealcam_core::config::{ClientConfig, Padding, PairingConfig, ServerConfig};
 use sealcam_core::frame::{SendError, Sent};
 use sealcam_core::key::{Fingerprint, Modulus};
 use sealcam_core::output::Frame;
+use sealcam_core::pairing::PairSecret;
 use sealcam_core::rsa::SoftwareCameraKey;
 
 use super::Clock;
@@ -92,6 +93,24 @@ impl Camera {
         let rsa = CountedRsa::new(dice, &Rc::new(Cell::new(0)));
         let client = Client::new(self.config, store, source, key, rsa, self.clock.here(now));
         self.client = Some(client.unwrap());
+        self.wake = Some(now);
+    }
+
+    /// Starts the program that pairs, with the secret of a code.
+    pub(crate) fn pair(
+        &mut self,
+        now: Duration,
+        display: SocketAddr,
+        secret: &PairSecret,
+        dice: &mut ChaCha20Rng,
+    ) {
+        self.clock = Clock::random(dice);
+        let config =
+            PairingConfig { display: self.config.display, address: Some(display), modulus: self.modulus };
+        let source = Source::new(dice, &self.mood);
+        let key = self.pem.read().into_camera_key(rng(dice));
+        let rsa = CountedRsa::new(dice, &Rc::new(Cell::new(0)));
+        self.client = Some(Client::pair(config, secret, source, key, rsa, self.clock.here(now)));
         self.wake = Some(now);
     }
 

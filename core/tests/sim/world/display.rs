@@ -22,7 +22,7 @@ pub(crate) type SimServer<const SEATS: usize> = Server<'static, Source, CountedR
 pub(crate) struct Display<const SEATS: usize> {
     key: SoftwareDisplayKey<ChaCha20Rng>,
     config: ServerConfig,
-    enrolled: Vec<Modulus>,
+    pub(super) enrolled: Vec<Modulus>,
     pub(crate) server: Option<SimServer<SEATS>>,
     pub(crate) clock: Clock,
     pub(crate) address: SocketAddr,

@@ -148,6 +148,17 @@ impl Key {
         datagram
     }
 
+    /// The datagram of somebody who wants to be paired and knows this pairing key, or believes to.
+    pub(crate) fn with_pairing_mac(&self, display: &Fingerprint, pair_key: &[u8; 32]) -> Vec<u8> {
+        let mut datagram = self.covered(&Fingerprint([0; 32]));
+        (datagram[3], datagram[KEY_AUTH_TYPE]) = (1, 2);
+        let mac = hmac(pair_key, &[&b"scl1 pair auth v1\0"[..], &th1(display, &datagram)].concat());
+        datagram.extend(mac);
+        datagram.resize(KEY_LEN, 0);
+        sign_off(display, &mut datagram);
+        datagram
+    }
+
     /// The same in the camera's name, but without its key: the signature is a number and no more.
     pub(crate) fn signed_badly(&self, display: &Fingerprint, camera: Pem) -> Vec<u8> {
         let mut datagram = self.covered(&camera.read().modulus().fingerprint());
@@ -156,6 +167,11 @@ impl Key {
         sign_off(display, &mut datagram);
         datagram
     }
+}
+
+/// The key that a pairing code leads to (§5): HKDF by its definition (RFC 5869).
+pub(crate) fn pair_key(display: &Fingerprint, secret: &[u8; 16]) -> [u8; 32] {
+    hmac(&hmac(&display.0, secret), b"scl1 pair key\x01")
 }
 
 /// `th1`: what the camera's signature covers (§6).
