@@ -14,7 +14,7 @@ pub enum Exit {
     Usage = 2,
     /// The state directory, a key file or a trust file cannot be used.
     State = 3,
-    /// No display is trusted yet, or the display refuses this camera for good.
+    /// No display is trusted yet, the display refuses this camera for good, or the two were not paired.
     Trust = 4,
     /// An address cannot be bound, looked up or sent to.
     Network = 5,

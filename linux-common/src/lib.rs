@@ -8,7 +8,7 @@
 //! | this machine's addresses, places as people write them, looking names up | [`addresses`], [`host_port`], [`resolve`] |
 //! | the directory with a program's files | [`state`] |
 //! | a program's private key; randomness | [`key_file`] |
-//! | whom it trusts | [`trust`] |
+//! | whom it trusts; the code that pairs two devices | [`trust`], [`pairing_code`] |
 //! | telling the user, and ending | [`log`], [`refused`], [`exit`] |
 //!
 //! The order at start matters, and is this:
@@ -62,6 +62,7 @@ pub mod host_port;
 pub mod key_file;
 pub mod log;
 pub mod padding;
+pub mod pairing_code;
 pub mod random;
 pub mod refused;
 pub mod resolve;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use sealcam_core::key::{Fingerprint, Modulus};
 
-use super::{Camera, bad_file, parse_fingerprint, read_text, says_nothing};
+use super::{Camera, Name, bad_file, parse_fingerprint, read_text, says_nothing};
 use crate::exit::{Exit, Failure, Result};
 use crate::state::State;
 
@@ -88,6 +88,25 @@ impl AuthorizedCameras {
     #[must_use]
     pub fn find(&self, camera: Fingerprint) -> Option<&Camera> {
         self.cameras().find(|known| known.modulus.fingerprint() == camera)
+    }
+
+    /// Whether one more camera finds room.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.cameras().count() < MAX_CAMERAS
+    }
+
+    /// The camera of this name.
+    #[must_use]
+    pub fn named(&self, name: &Name) -> Option<&Camera> {
+        self.cameras().find(|known| known.name == *name)
+    }
+
+    /// A name that no camera has: `camera-1`, or with the next number that is free.
+    #[must_use]
+    pub fn free_name(&self) -> Name {
+        let mut names = (1..).map(|number| Name(format!("camera-{number}")));
+        names.find(|name| self.named(name).is_none()).unwrap_or_else(|| Name("camera".to_owned()))
     }
 
     fn parse(text: &str) -> std::result::Result<Self, Vec<String>> {

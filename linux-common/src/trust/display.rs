@@ -59,6 +59,20 @@ pub fn trust(state: &State, display: &DisplayConf, replace: bool) -> Result<Trus
     Ok(trusted)
 }
 
+/// Whether [`trust`] would take `display`; for asking before work that would be in vain.
+///
+/// # Errors
+/// As [`trust`].
+pub fn may_trust(state: &State, display: &DisplayConf, replace: bool) -> Result<()> {
+    if replace {
+        return Ok(());
+    }
+    match DisplayConf::load(state)? {
+        Some(known) if known.fingerprint != display.fingerprint => Err(changed(&known, display)),
+        _ => Ok(()),
+    }
+}
+
 impl DisplayConf {
     /// Reads the file; `None` if there is none, or nothing but comments in it: no display is trusted.
     ///
