@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
 use super::cameras::{self, MAX_CAMERAS, authorize, forget};
-use super::display::{self, trust};
+use super::display::{self, may_trust, trust};
 use super::*;
 use crate::scratch::Scratch;
 
@@ -198,6 +198,25 @@ fn cameras_authorized_at_the_same_time_are_all_kept() {
 }
 
 #[test]
+fn camera_without_a_name_gets_the_first_that_is_free() {
+    let scratch = Scratch::new();
+    let state = state(&scratch);
+    let list = || AuthorizedCameras::load(&state).unwrap();
+    assert_eq!(list().free_name().as_str(), "camera-1");
+    for (number, name) in [(1, "camera-1"), (2, "camera-3"), (3, "porch")] {
+        authorize(&state, camera(number, name)).unwrap();
+    }
+    assert_eq!(list().free_name().as_str(), "camera-2");
+    assert_eq!(list().named(&"porch".parse().unwrap()), Some(&camera(3, "porch")));
+    assert_eq!(list().named(&"yard".parse().unwrap()), None);
+    for number in 4..=16 {
+        assert!(list().has_room());
+        authorize(&state, camera(number, &format!("c{number}"))).unwrap();
+    }
+    assert!(!list().has_room());
+}
+
+#[test]
 fn display_is_replaced_only_on_demand_and_moves_freely() {
     let scratch = Scratch::new();
     let state = state(&scratch);
@@ -213,6 +232,8 @@ fn display_is_replaced_only_on_demand_and_moves_freely() {
     assert!(failure.message.contains(&format!("sealcam-client trust --replace {other}")), "{failure}");
     assert_eq!(DisplayConf::load(&state), Ok(Some(conf("[::1]:5001", 1))));
 
+    assert!(may_trust(&state, &other, false).is_err() && may_trust(&state, &other, true).is_ok());
+    assert!(may_trust(&state, &conf("elsewhere:1", 1), false).is_ok());
     assert_eq!(trust(&state, &other, true), Ok(Trusted::Replaced(conf("[::1]:5001", 1))));
     assert_eq!(fs::read_to_string(state.file(display::FILE)).unwrap(), format!("{other}\n"));
 }
