@@ -26,14 +26,16 @@ const MAX_FPS: i64 = 240;
 
 const AFTER_HELP: &str = "\
 First steps:
-  1. On the display:   sealcam-server identity
-     It prints the command that makes this camera trust that display. Paste it here:
-                       sealcam-client trust display.local:5000 SHA256:…
-  2. Here:             sealcam-client identity
-     It prints the command that lets this camera in. Paste it on the display:
-                       sealcam-server authorize 'scl1-camera … name'
-  3. Here:             sealcam-client
+  1. On the display:   sealcam-server pair
+     It shows a code, good for two minutes. Type or paste it here:
+                       sealcam-client pair 'scl1:display.local:5000#…'
+     Both show six digits. If they are the same, say yes on the display.
+  2. Here:             sealcam-client
      It takes the first USB camera and sends, until Ctrl-C.
+
+The same by copy and paste, without a network between the two:
+     sealcam-server identity   prints the command that makes this camera trust that display
+     sealcam-client identity   prints the command that lets this camera in
 
 Sources:
   camera               the first camera that gives MJPEG; waits for one if none is plugged in
@@ -44,7 +46,7 @@ Sources:
   PATH                 an MJPEG file, or a folder of *.jpg in the order of their names, at --fps
 
 Exit codes:
-  0 ended as asked       2 command line            4 no display trusted   6 source of pictures
+  0 ended as asked       2 command line            4 no trust, not paired 6 source of pictures
   1 any other reason     3 state directory, keys   5 network";
 
 /// Sends a camera's pictures, sealed, to the one display that it trusts
@@ -108,6 +110,19 @@ pub(crate) struct Stream {
 /// The commands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
+    /// Be let in by a display, with the code that it shows, and trust it: the only one that this camera then sends to
+    #[command(
+        after_help = "`sealcam-server pair`, run on the display, shows the code. It is good for two minutes and one \
+                            camera; the display's owner compares six digits and says yes there."
+    )]
+    Pair {
+        /// The code, scl1:HOST:PORT#…; - reads it from standard input, where no list of processes shows it
+        #[arg(value_name = "CODE")]
+        code: String,
+        /// Give up the display that was trusted before
+        #[arg(long)]
+        replace: bool,
+    },
     /// Print the fingerprint of this camera's key
     Fingerprint,
     /// Print the command that lets this camera in, to paste on the display
@@ -265,6 +280,17 @@ mod tests {
     }
 
     #[test]
+    fn pairing_takes_a_code_and_nothing_that_answers_for_the_owner() {
+        let args = read("pair scl1:pi:5000#ABC --replace").unwrap();
+        let code = "scl1:pi:5000#ABC".to_owned();
+        assert_eq!(args.command, Some(Command::Pair { code, replace: true }));
+        assert_eq!(read("pair -").unwrap().command, Some(Command::Pair { code: "-".into(), replace: false }));
+        for wrong in ["pair", "pair a b", "pair a --yes", "pair a --fps 5"] {
+            assert_eq!(read(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
+    }
+
+    #[test]
     fn streaming_options_with_a_command_are_refused() {
         for line in
             ["--fps 5 cameras", "--loop fingerprint", "--padding bucket identity", "cameras --size 640x480"]
@@ -288,7 +314,7 @@ mod tests {
     #[test]
     fn help_shows_every_command_option_and_source() {
         let help = Args::command().render_long_help().to_string();
-        let commands = ["fingerprint", "identity", "trust", "cameras"];
+        let commands = ["pair", "fingerprint", "identity", "trust", "cameras"];
         let options = ["--to", "--source", "--size", "--fps", "--loop", "--state"];
         let sources = ["camera:DEVICE", "pattern", "rpicam-vid", "PATH", "5000", "Exit codes"];
         for word in commands.iter().chain(&options).chain(&sources) {

@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod pair;
 mod report;
 mod run;
 mod source;
@@ -30,6 +31,7 @@ fn run(args: Args) -> Result<()> {
         Some(Command::Cameras) => source::print_cameras(),
         Some(Command::Fingerprint) => command::fingerprint(state),
         Some(Command::Identity { name }) => command::identity(state, name.as_deref()),
+        Some(Command::Pair { code, replace }) => pair::pair(state, code, replace),
         Some(Command::Trust { place, fingerprint, replace }) => {
             command::trust(state, place, fingerprint, replace)
         }

@@ -168,7 +168,7 @@ impl Report {
 }
 
 /// Why a session ended, as a clause.
-fn end(why: SessionEnd) -> &'static str {
+pub(crate) fn end(why: SessionEnd) -> &'static str {
     match why {
         SessionEnd::ClosedByPeer(CloseReason::Revoked) => {
             "the display no longer authorizes this camera; it is tried again in a minute"

@@ -372,6 +372,9 @@ fn no_display(state: &State, modulus: Modulus) -> Failure {
         Exit::Trust,
         format!(
             "This camera trusts no display yet: {} does not exist or is empty.\n\
+             On the display, run:  sealcam-server pair\n   and here, with the code that it shows: sealcam-client \
+             pair CODE\n\
+             Or by copy and paste:\n\
              1. On the display, run:  sealcam-server identity\n   and paste here the line that it prints \
              (sealcam-client trust HOST:PORT SHA256:…).\n\
              2. On the display, run:  {}",

@@ -162,6 +162,7 @@ fn without_a_display_both_commands_are_told() {
     let camera = Camera::new();
     let log = camera.refused(4, &["--source", "pattern"]);
     assert!(log.contains("sealcam-client: This camera trusts no display yet"), "{log}");
+    assert!(log.contains("sealcam-server pair") && log.contains("sealcam-client pair CODE"), "{log}");
     assert!(log.contains("sealcam-server identity") && log.contains("sealcam-client trust"), "{log}");
     let identity = camera.run(&["identity"]).output;
     assert!(log.contains(identity.trim()), "{log}");
