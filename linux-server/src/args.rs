@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use sealcam_core::config::Padding;
+use sealcam_linux::host_port::HostPort;
 use sealcam_linux::padding;
+use sealcam_linux::trust::Name;
 
 use crate::sink::SinkChoice;
 
@@ -15,9 +17,13 @@ pub(crate) const PORT: u16 = 5000;
 
 const EXAMPLES: &str = "\
 Connect a camera, once:
+  1. here:           sealcam-server pair         shows a code, good for two minutes
+  2. at the camera:  sealcam-client pair CODE    shows six digits; compare, and say yes here
+  3. here:           sealcam-server              and there: sealcam-client
+
+The same by copy and paste, without a network between the two:
   1. here:           sealcam-server identity     prints a line; paste it at the camera
   2. at the camera:  sealcam-client identity     prints a line; paste it here
-  3. here:           sealcam-server              and there: sealcam-client
 
 Examples:
   sealcam-server                                 a window, else the framebuffer, else here
@@ -27,7 +33,7 @@ Examples:
 
 Exit codes:
   0 ended as asked   1 other failure   2 wrong command line   3 state directory or key file
-  4 trust            5 network         7 sink (screen, window, terminal, file)";
+  4 trust, pairing   5 network         7 sink (screen, window, terminal, file)";
 
 /// Shows the pictures of your cameras, privately: receives what sealcam-client sends, opens it with keys that never
 /// leave this machine, and paints it.
@@ -81,6 +87,8 @@ pub(crate) struct RunArgs {
 /// What to do instead of running.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
+    /// Let a camera in with a code that you carry to it, and your yes
+    Pair(PairArgs),
     /// Print this display's fingerprint
     Fingerprint,
     /// Print the command that makes a camera trust this display, to paste there
@@ -98,6 +106,45 @@ pub(crate) enum Command {
         /// Its name as 'sealcam-server cameras' shows it
         name: String,
     },
+}
+
+/// How to pair.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(
+    after_help = "The display may run meanwhile, or not. The answer is read from standard input; there is no option \
+                  that gives it in advance, for your look at the six digits is what keeps others out who have seen \
+                  the code."
+)]
+pub(crate) struct PairArgs {
+    /// The name that the camera shall have here [default: camera-1, or the next that is free]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) name: Option<Name>,
+
+    /// Put this into the code as the place where the camera finds this display, instead of this machine's addresses
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = place)]
+    pub(crate) address: Option<Place>,
+
+    /// Where no display runs: the address and UDP port to listen on (default: port 5000 of all addresses)
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// A host with or without a port, found to be good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    text: String,
+    whole: Option<HostPort>,
+}
+
+impl Place {
+    /// With this port, if it has none of its own.
+    pub(crate) fn with_port(&self, port: u16) -> HostPort {
+        let completed = || format!("{}:{port}", self.text).parse().ok();
+        self.whole
+            .clone()
+            .or_else(completed)
+            .unwrap_or_else(|| HostPort::from(SocketAddr::from(([0; 4], port))))
+    }
 }
 
 impl Args {
@@ -124,6 +171,20 @@ impl Args {
                 format!("{option} is for running, not for a subcommand"),
             )),
         }
+    }
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    text.parse()
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let whole = text.parse::<HostPort>();
+    // A host alone is good if it is with a port.
+    let alone = || format!("{text}:1").parse::<HostPort>();
+    match whole {
+        Ok(whole) => Ok(Place { text: text.to_owned(), whole: Some(whole) }),
+        Err(problem) => alone().map(|_| Place { text: text.to_owned(), whole: None }).map_err(|_| problem),
     }
 }
 
@@ -197,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn a_place_in_a_code_takes_the_displays_port_where_it_has_none() {
+        let place = |text: &str| {
+            let args = parsed(&format!("pair --address {text}")).unwrap();
+            let Some(Command::Pair(PairArgs { address: Some(address), .. })) = args.command else {
+                panic!("{text}")
+            };
+            address.with_port(6000).to_string()
+        };
+        assert_eq!(place("pi.local"), "pi.local:6000");
+        assert_eq!(place("pi.local:7"), "pi.local:7");
+        assert_eq!(place("[2001:db8::1]"), "[2001:db8::1]:6000");
+        assert_eq!(place("[2001:db8::1]:7"), "[2001:db8::1]:7");
+    }
+
+    #[test]
     fn nonsense_is_refused_with_what_was_expected() {
         assert!(refused("--listen 5000").contains("0.0.0.0:5000"));
         assert!(refused("--listen localhost:5000").contains("an address and a port"));
@@ -204,7 +280,9 @@ mod tests {
         assert!(refused("--recv-buffer 12").contains("4096"));
         assert!(refused("authorize").contains("LINE"));
         assert!(refused("forget").contains("NAME"));
-        assert!(refused("pair").contains("unrecognized subcommand"));
+        assert!(refused("pair --yes").contains("unexpected argument"));
+        assert!(refused("pair --name a/b").contains("letters, digits"));
+        assert!(refused("pair --address a:b:c").contains("display.local:5000"));
         assert!(refused("--sink - cameras").contains("--sink is for running"));
     }
 

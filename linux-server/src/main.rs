@@ -7,6 +7,7 @@ mod decode;
 mod fit;
 mod key_worker;
 mod painter;
+mod pair;
 mod report;
 mod run;
 mod sink;
@@ -33,6 +34,7 @@ fn run(args: &Args) -> Result<()> {
     let state = args.state.as_deref();
     match &args.command {
         None => run::show(&args.run, state),
+        Some(Command::Pair(args)) => pair::pair(args, state),
         Some(Command::Fingerprint) => command::fingerprint(state),
         Some(Command::Identity) => command::identity(state),
         Some(Command::Authorize { line }) => command::authorize(state, &line.join(" ")),

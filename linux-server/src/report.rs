@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sealcam_core::key::Fingerprint;
 use sealcam_core::output::{Event, SessionEnd};
+use sealcam_core::pairing::{PairingEnd, TurnedAway};
 use sealcam_core::stats::Stats;
 use sealcam_core::time::Instant;
 use sealcam_core::{CaptureState, CloseReason};
@@ -82,6 +83,23 @@ impl Report {
                 self.crowd.pass(now)?;
                 format!("Camera {} was turned away: all places are taken by other cameras.", name(camera))
             }
+            Event::PairingAsked { camera, from, digits } => format!(
+                "A camera asks to be paired, from {from}: {camera}, six digits {digits}. The answer is given at \
+                 sealcam-server pair."
+            ),
+            Event::PairingTurnedAway { from, why } => {
+                self.strangers.pass(now)?;
+                match why {
+                    TurnedAway::WrongSecret => {
+                        format!("Somebody at {from} wants to be paired and has a wrong code.")
+                    }
+                    TurnedAway::NoWindow => format!(
+                        "Somebody at {from} wants to be paired, but no window is open: the code's two minutes are \
+                         over, or it was used. For a new one: sealcam-server pair"
+                    ),
+                }
+            }
+            Event::PairingEnded(end) => pairing_end(*end),
             Event::RandomFailed => "The system's source of randomness failed; nothing was sent.".to_owned(),
             _ => return None,
         })
@@ -175,6 +193,31 @@ impl Report {
 /// A camera's name, or its fingerprint if it is not in the list any more.
 pub(crate) fn camera_name(cameras: &AuthorizedCameras, camera: Fingerprint) -> String {
     cameras.find(camera).map_or_else(|| camera.to_string(), |known| known.name.to_string())
+}
+
+fn pairing_end(end: PairingEnd) -> String {
+    match end {
+        PairingEnd::Paired => "Pairing: done, and the camera knows it.".to_owned(),
+        PairingEnd::Unconfirmed => {
+            "Pairing: the camera was accepted, and went before it had said that it knows.".to_owned()
+        }
+        PairingEnd::Expired => "Pairing: nobody came with the code in its two minutes.".to_owned(),
+        PairingEnd::Refused => "Pairing: ended here; nothing was changed.".to_owned(),
+        PairingEnd::NotAnswered => {
+            "Pairing: nobody answered the camera for two minutes; it was sent away.".to_owned()
+        }
+        PairingEnd::CameraGone(why) => {
+            format!("Pairing: the camera is gone, unanswered: {}.", pairing_gone(why))
+        }
+    }
+}
+
+/// Why the session of a camera that was being paired ended, as a clause.
+pub(crate) fn pairing_gone(why: SessionEnd) -> &'static str {
+    match why {
+        SessionEnd::ClosedByPeer(CloseReason::GoingAway) => "it was told to stop",
+        _ => end(why),
+    }
 }
 
 /// Why a session ended, as a clause.

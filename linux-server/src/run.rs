@@ -7,6 +7,7 @@
 //! ```
 //! Nothing here decodes or paints, and nothing that may block runs on this thread.
 
+mod owner;
 mod stage;
 
 use std::os::fd::AsFd;
@@ -34,6 +35,7 @@ use crate::args::{PORT, RunArgs};
 use crate::command;
 use crate::key_worker::KeyWorker;
 use crate::painter::{Painter, ShownFrame};
+use crate::pair::desk::Desk;
 use crate::report::{Figures, Report};
 use crate::sink::{self, SinkChoice, SinkEnd};
 
@@ -93,6 +95,7 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         socket,
         painter,
         keys: KeyWorker::start(key.into_display_key(OsRng), wakers.key.clone())?,
+        desk: Desk::closed(),
         state: &state,
         watch,
         sleep: SleepWatch::new(),
@@ -104,6 +107,7 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
         buf: vec![0; SEND_BUFFER],
         closing: None,
     };
+    display.open_desk();
     display.greet(modulus.fingerprint());
     display.enrol(list, now);
     display.run(&waiter, &wakers)
@@ -121,6 +125,7 @@ struct Loop<'b> {
     socket: Socket,
     painter: Painter,
     keys: KeyWorker,
+    desk: Desk,
     state: &'b State,
     watch: Watch,
     sleep: SleepWatch,
@@ -144,7 +149,9 @@ impl Loop<'_> {
             }
             let deadline = [core, Some(self.watch.next_look()), Some(self.next_tick), self.farewell_ends()];
             let deadline = deadline.into_iter().flatten().min();
-            let fds = [Some(self.socket.as_fd()), Some(wakers.key.as_fd()), Some(wakers.painter.as_fd())];
+            let [door, owner] = self.desk.fds();
+            let (key, painter) = (Some(wakers.key.as_fd()), Some(wakers.painter.as_fd()));
+            let fds = [Some(self.socket.as_fd()), key, painter, door, owner];
             let ready = waiter.wait(fds, deadline).map_err(broken)?;
             if let Some(slept) = self.sleep.slept() {
                 self.tell(&format!(
@@ -153,7 +160,7 @@ impl Loop<'_> {
                 ));
                 self.link.slept();
             }
-            let [datagrams, key, painter] = ready.fds;
+            let [datagrams, key, painter, door, owner] = ready.fds;
             if ready.stop.is_some() {
                 self.close(Ok(()));
             }
@@ -169,6 +176,9 @@ impl Loop<'_> {
             }
             if datagrams {
                 self.receive()?;
+            }
+            if door || owner {
+                self.attend();
             }
             self.take_list();
             self.tick();
@@ -212,6 +222,7 @@ impl Loop<'_> {
             self.tell(&line);
         }
         self.stage.event(event, &self.list);
+        self.desk.event(event, &self.link);
         // At the end every camera goes, and the last picture may be what was wanted (`snapshot`).
         if self.closing.is_none()
             && let Some(situation) = self.stage.situation()
@@ -223,10 +234,14 @@ impl Loop<'_> {
     /// Takes up the list of cameras as `authorize` and `forget` wrote it.
     fn take_list(&mut self) {
         let now = Clock.now();
-        if !self.watch.changed(now) {
-            return;
+        if self.watch.changed(now) {
+            self.read_list(now);
         }
+    }
+
+    fn read_list(&mut self, now: Instant) {
         match AuthorizedCameras::load(self.state) {
+            Ok(list) if list == self.list => {}
             Ok(list) => self.enrol(list, now),
             Err(failure) => self.tell(&format!("{failure} Going on with the cameras known before.")),
         }

@@ -113,6 +113,7 @@ fn lesson(commands: Vec<String>, fingerprint: Fingerprint) -> Vec<String> {
         at_camera,
         "2. At the camera: sealcam-client identity, and run here what it prints.".to_owned(),
         "3. At the camera: sealcam-client".to_owned(),
+        "In place of 1 and 2, with one code and a yes: sealcam-server pair, here.".to_owned(),
     ]
 }
 

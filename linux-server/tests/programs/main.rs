@@ -14,6 +14,7 @@ mod world;
 
 mod ends;
 mod hostile;
+mod pairing;
 mod refusals;
 mod restart;
 mod secrecy;

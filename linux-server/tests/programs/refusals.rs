@@ -125,7 +125,9 @@ fn senseless_command_lines_are_refused_before_anything_is_made() {
         &["--sink", "-", "cameras"],
         &["authorize", "scl1-camera AAAA porch"],
         &["authorize"],
-        &["pair"],
+        &["pair", "--yes"],
+        &["pair", "--name", "a/b"],
+        &["pair", "--address", "a b"],
     ] {
         let done = house.run_server("none", arguments);
         assert_eq!(done.code(), Some(2), "{arguments:?}: {}", done.log());

@@ -1,6 +1,7 @@
 //! A camera and a display with keys for tests, in a temporary directory, and what a person would do with them.
 
 mod jpeg;
+mod owner;
 mod program;
 mod relay;
 
@@ -112,7 +113,12 @@ impl House {
 
     /// Runs a command of `sealcam-client` in the camera's state directory to its end.
     pub(crate) fn client(&self, arguments: &[&str]) -> Done {
-        self.run(self.command(&client_path(), "camera", arguments))
+        self.run_client("camera", arguments)
+    }
+
+    /// The same in another state directory.
+    pub(crate) fn run_client(&self, state: &str, arguments: &[&str]) -> Done {
+        self.run(self.command(&client_path(), state, arguments))
     }
 
     /// Starts the display on a free port of 127.0.0.1 and waits until it listens.
