@@ -16,6 +16,8 @@ pub(crate) type KeyedMac = Hmac<Sha256>;
 
 /// SHA-256 of the concatenation of `parts`.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    #[cfg(test)]
+    crate::work::count(|work| work.hashes += 1);
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
@@ -25,6 +27,8 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 /// HMAC-SHA-256 keyed with 32 bytes.
 pub(crate) fn keyed_mac(key: &[u8; 32]) -> KeyedMac {
+    #[cfg(test)]
+    crate::work::count(|work| work.macs += 1);
     // A key shorter than the hash's block is filled up with zeros (RFC 2104 §2).
     let mut block = Key::<KeyedMac>::default();
     for (to, from) in block.iter_mut().zip(key) {
@@ -58,6 +62,8 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> Choice {
 
 /// HKDF-Extract (RFC 5869 §2.2).
 pub(crate) fn extract(salt: &[u8], ikm: &[u8]) -> Secret {
+    #[cfg(test)]
+    crate::work::count(|work| work.macs += 1);
     let (mut prk, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
     let secret = Secret::new(prk.into());
     prk.zeroize();
@@ -67,6 +73,8 @@ pub(crate) fn extract(salt: &[u8], ikm: &[u8]) -> Secret {
 /// HKDF-Expand (RFC 5869 §2.3) of the concatenation of `info`.
 pub(crate) fn expand<const N: usize>(prk: &[u8; 32], info: &[&[u8]]) -> [u8; N] {
     const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives at most 255 blocks") };
+    #[cfg(test)]
+    crate::work::count(|work| work.macs += 1);
     let mut okm = [0; N];
     let Ok(hkdf) = Hkdf::<Sha256>::from_prk(prk) else { unreachable!("32 bytes are a key") };
     let Ok(()) = hkdf.expand_multi_info(info, &mut okm) else { unreachable!("checked when compiled") };

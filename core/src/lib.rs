@@ -46,6 +46,8 @@ pub mod stats;
 pub mod time;
 mod timer;
 mod wire;
+#[cfg(test)]
+mod work;
 
 pub use handshake::responder::MAX_CAMERAS;
 pub use wire::close::CloseReason;

@@ -1,4 +1,4 @@
-//! The display's side of the protocol: datagrams in, frames out.
+//! The display's side of the protocol: datagrams in, frames out, for several cameras (docs/protocol.md §16).
 //!
 //! ```text
 //! handle_datagram ─┬─ HELLO, KEY ─▶ Responder ─▶ poll: COOKIE, Decrypt ─▶ complete ─▶ poll: ACCEPT

@@ -58,7 +58,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) plaintext: &'a [u8],
 }
 
-/// The keys of one session in both directions. Neither cloned nor copied: two copies could repeat a counter.
+/// The keys of one session in both directions. Neither cloned nor copied: two copies could repeat a counter
+/// (docs/protocol.md §14).
 pub(crate) struct Channel {
     side: Side,
     peer_cid: u32,
@@ -200,6 +201,12 @@ impl Channel {
     pub(crate) fn received(&self) -> (u32, u32) {
         let window = &self.current.incoming.window;
         (window.highest().unwrap_or(0), u32::try_from(window.taken()).unwrap_or(u32::MAX))
+    }
+
+    /// As if all wrong tags of an epoch but `left` had come.
+    #[cfg(test)]
+    pub(crate) const fn bear_forgeries_but(&mut self, left: u64) {
+        self.current.incoming.forgeries = MAX_FORGERIES - left;
     }
 
     fn incoming(&mut self, kid: u8) -> Option<(&mut Incoming, bool)> {

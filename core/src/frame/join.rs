@@ -489,6 +489,43 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_writes_nowhere_but_in_its_place_of_its_own_frame() {
+        let mut store = store();
+        let mut joiner = Joiner::new(&mut store).unwrap();
+        // All slots are filling, the last chunk of each frame being out.
+        let held = [shape(10, 3), shape(11, CHUNKS), shape(12, 2)];
+        for shape in held {
+            (0..shape.chunk_cnt - 1).for_each(|idx| begin(&mut joiner, ms(0), shape, idx));
+        }
+        let forged = [0xEE; PAYLOAD_LEN];
+        let mut tried = 0;
+        for frame_id in [0, 9, 10, 11, 12, 10 + (1 << 31)] {
+            for chunk_cnt in [0, 1, 2, 3, CHUNKS, CHUNKS + 1, MAX_CHUNKS, MAX_CHUNKS + 1, u16::MAX] {
+                for chunk_idx in [0, 1, 2, 3, CHUNKS - 1, CHUNKS, MAX_CHUNKS - 1, u16::MAX] {
+                    for tail_len in [0, 1, 1152, 1153, u16::MAX] {
+                        let shape = FrameShape { chunk_cnt, tail_len, ..shape(frame_id, 1) };
+                        let chunk = Chunk {
+                            shape,
+                            chunk_idx,
+                            repair: false,
+                            last: false,
+                            sent: Stamp(0),
+                            payload: &forged,
+                        };
+                        assert!(joiner.insert(ms(0), BUDGET, &chunk).is_err(), "{chunk:?}");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(tried, 6 * 9 * 8 * 5);
+        for shape in held {
+            let joined = insert(&mut joiner, ms(0), shape, shape.chunk_cnt - 1, false).unwrap().unwrap();
+            assert_eq!(joiner.frame(joined).unwrap(), jpeg(shape));
+        }
+    }
+
+    #[test]
     fn frame_over_the_capacity_is_refused_and_takes_no_slot() {
         let mut store = store();
         let mut joiner = Joiner::new(&mut store).unwrap();

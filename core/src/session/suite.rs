@@ -77,6 +77,8 @@ impl PacketKey {
 
     /// The IV is the nonce and a zero block counter, which a packet's 75 blocks never wrap.
     fn apply_keystream(&self, nonce: &[u8; NONCE_LEN], text: &mut [u8]) {
+        #[cfg(test)]
+        crate::work::count(|work| work.keystreams += 1);
         let mut iv = [0; 16];
         for (to, from) in iv.iter_mut().zip(nonce) {
             *to = *from;
@@ -88,6 +90,8 @@ impl PacketKey {
 
     /// HMAC over `u64(len aad) ‖ u64(len ct) ‖ u64(len tag) ‖ nonce ‖ aad ‖ ct`, aad = header ‖ metadata.
     fn tag(&self, nonce: &[u8; NONCE_LEN], header: &[u8], metadata: &[u8], text: &[u8]) -> [u8; TAG_LEN] {
+        #[cfg(test)]
+        crate::work::count(|work| work.tags += 1);
         let mut mac = self.mac.clone();
         mac.update(&be64(header.len() + metadata.len()));
         mac.update(&be64(text.len()));

@@ -126,7 +126,27 @@ mod tests {
         assert!(with(&[&cid[..], &[0xd0]].concat()).is_none(), "X = 1");
         assert!(with(&[&cid[..], &[0x58, 7]].concat()).is_none(), "counter below 8 with its own byte");
         assert!(with(&[&cid[..], &[0x59, 0, 9]].concat()).is_none(), "leading zero");
-        assert!(with(&[&cid[..], &[0x5c, 1, 2, 3, 4, 5]].concat()).is_none(), "5-byte counter");
+        for count in 5..=8 {
+            let long = [&cid[..], &[0x58 | (count - 1)], &[9; 8]].concat();
+            assert!(with(&long).is_none(), "{count}-byte counter");
+            let short = [&cid[..], &[0x58 | (count - 5)], &[9; 8]].concat();
+            assert!(with(&short).is_some(), "{}-byte counter", count - 4);
+        }
+        for first in 0x80..=0xFF {
+            assert!(with(&[&cid[..], &[first], &[9; 8]].concat()).is_none(), "X = 1");
+        }
         assert!(Header::parse(&[0x10; 16]).is_none(), "too short for a tag and one byte");
+    }
+
+    #[test]
+    fn what_is_shorter_than_header_text_and_tag_is_dropped() {
+        for (config, counter) in [(0x50, 0), (0x58, 1), (0x59, 2), (0x5a, 3), (0x5b, 4)] {
+            let mut bytes = [0x11; 40];
+            (bytes[0], bytes[5]) = (TYPE, config);
+            let shortest = METADATA_LEN + 1 + counter + 1 + TAG_LEN;
+            for len in 0..=bytes.len() {
+                assert_eq!(Header::parse(&bytes[..len]).is_some(), len >= shortest, "{config:#x}, {len}");
+            }
+        }
     }
 }

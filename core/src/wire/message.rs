@@ -1,4 +1,4 @@
-//! A packet's plaintext: one message, then zeros (docs/protocol.md §9).
+//! A packet's plaintext: one message, then zeros (docs/protocol.md §9, §9.6).
 //!
 //! Which message may come from which side, and in which epoch, is judged here and nowhere else.
 

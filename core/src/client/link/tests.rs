@@ -3,6 +3,12 @@
 //! A camera is driven to the epoch wanted by hand, and then its own channel seals what it would never say.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests; clippy only exempts the tests")]
 
+mod equal_work;
+mod exchange;
+mod forgeries;
+mod parity;
+mod requests;
+
 extern crate std;
 use core::net::Ipv4Addr;
 use std::boxed::Box;
@@ -137,6 +143,35 @@ impl Both {
         let channel = &mut self.client.link.as_mut().unwrap().channel;
         let len = channel.seal(self.now, &mut buf, emit).unwrap();
         self.server.handle_datagram(self.now, address(2), &mut buf[..len]).map(|frame| frame.is_some())
+    }
+
+    /// The same; the frame that came out.
+    fn say_for_frame(&mut self, emit: impl FnOnce(&mut Writer<'_>) -> Option<()>) -> Option<Vec<u8>> {
+        let mut buf = [0; 1200];
+        let channel = &mut self.client.link.as_mut().unwrap().channel;
+        let len = channel.seal(self.now, &mut buf, emit).unwrap();
+        let frame = self.server.handle_datagram(self.now, address(2), &mut buf[..len]).unwrap();
+        frame.map(|frame| frame.jpeg.to_vec())
+    }
+
+    /// Seals this with the display's own keys and hands it to the camera.
+    fn hear(&mut self, emit: impl FnOnce(&mut Writer<'_>) -> Option<()>) -> Result<(), Discard> {
+        let mut buf = [0; 1200];
+        let len = self.server.channel().unwrap().seal(self.now, &mut buf, emit).unwrap();
+        self.client.handle_datagram(self.now, address(1), &mut buf[..len])
+    }
+
+    /// What the display hears of the camera's opinion.
+    fn counter_verdict(&mut self) -> Option<SessionEnd> {
+        self.poll_client();
+        let mut buf = [0; 1200];
+        loop {
+            match self.server.poll(self.now, &mut buf) {
+                Output::Event(Event::Disconnected { why, .. }) => return Some(why),
+                Output::Wait(_) => return None,
+                _ => {}
+            }
+        }
     }
 
     /// What the camera hears of the display's opinion.
