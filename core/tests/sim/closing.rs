@@ -1,4 +1,4 @@
-//! The end of a session (§11): CLOSE is said three times, its receiver is silent, and nobody lingers.
+//! The end of a session (docs/protocol.md §11): CLOSE is said three times, its receiver is silent, nobody lingers.
 
 use sealcam_core::CloseReason;
 use sealcam_core::discard::Discard;
@@ -88,6 +88,49 @@ fn a_display_that_closes_lets_nobody_in_any_more() {
     for id in 0..2 {
         world.run_until_live(id, secs(10)).expect("back with the next display");
     }
+}
+
+#[test]
+fn a_close_by_someone_without_the_keys_ends_nothing() {
+    let mut world = two_live_cameras(seed(7));
+    world.run(ms(300));
+    let tap = world.network.tap.clone().unwrap();
+    // Of the length of a CLOSE, under the CIDs of each live session and counters still to come.
+    for sent in &tap {
+        for kid in 0..8 {
+            let head = [&sent.bytes[..5], &[kid << 4 | 0x0A, 1, 0, 0]].concat();
+            for reason in 0..6 {
+                let forged = [&head[..], &[0x0C, 0, reason], &[reason; 10]].concat();
+                let why = match sent.heading {
+                    Heading::Up => world.at_display(sent.from, &forged),
+                    Heading::Down => world.at_camera(camera_at(&world, sent.to), sent.from, &forged),
+                };
+                assert!(matches!(why, Err(Discard::Tag | Discard::UnknownEpoch)), "{why:?}");
+            }
+        }
+    }
+    // Nor does one of a session that is over: the camera's last words, once it is connected anew.
+    let now = world.cameras[0].clock.here(world.now());
+    world.cameras[0].client().close(now);
+    world.poll();
+    world.run(secs(1));
+    let tap = world.network.tap.clone().unwrap();
+    let last = tap.iter().rfind(|sent| sent.from == world.cameras[0].address).unwrap().clone();
+    world.restart_camera(0);
+    world.run_until_live(0, secs(2)).expect("connected anew");
+    let ended =
+        |world: &World| world.count(Who::Display, |event| matches!(event, Event::Disconnected { .. }));
+    let before = ended(&world);
+    assert_eq!(world.at_display(last.from, &last.bytes), Err(Discard::UnknownCid));
+    for id in 0..2 {
+        world.run_until_live(id, secs(1)).expect("goes on");
+    }
+    assert_eq!(ended(&world), before);
+    assert_eq!(world.count(Who::Camera(1), |event| matches!(event, Event::Disconnected { .. })), 0);
+}
+
+fn camera_at(world: &World, address: std::net::SocketAddr) -> usize {
+    world.cameras.iter().position(|camera| camera.address == address).unwrap()
 }
 
 #[test]

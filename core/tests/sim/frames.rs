@@ -1,4 +1,4 @@
-//! Frames (§9.1, §9.2): whole or not at all, in order, and none waits for one that is lost.
+//! Frames (docs/protocol.md §9.1, §9.2, §9.3): whole or not at all, in order, and none waits for one that is lost.
 
 use sealcam_core::frame::{SendError, Sent};
 
@@ -66,6 +66,23 @@ fn frames_of_every_size_around_the_edges_of_a_chunk_arrive_whole() {
         assert_eq!(world.frames(id).count(), shown + 1, "{len}");
         assert_eq!(world.frames(id).last().unwrap().len, len);
     }
+}
+
+/// Chunk padding (docs/protocol.md §10): how many, but never how long.
+#[test]
+fn every_chunk_is_a_datagram_of_1192_bytes_whatever_its_frame_and_counter() {
+    let (mut world, id) = live(seed(107), Setup::default());
+    world.network.tap = Some(Vec::new());
+    let mut expected = 0;
+    for len in [1, 2, 1151, 1152, 1153, 50_000, 299_999] {
+        world.send_frame(id, len).unwrap();
+        world.run(ms(100));
+        expected += len.div_ceil(1152);
+    }
+    let tap = world.network.tap.as_ref().unwrap();
+    let long = tap.iter().filter(|sent| sent.heading == Heading::Up && sent.bytes.len() > 100);
+    let lens: Vec<_> = long.map(|sent| sent.bytes.len()).collect();
+    assert_eq!(lens, vec![1192; expected]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Freshness (§9.5): whoever holds the path may delay and drop, and a picture so held back never passes for live.
+//! Freshness (docs/protocol.md §9.5): whoever holds the path may delay and drop, and a picture so held back never
+//! passes for live.
 //!
 //! A frame passes for live while both its believed age and the round trip are within the limit, as the programs
 //! judge it: one second.

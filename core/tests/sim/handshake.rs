@@ -1,17 +1,20 @@
-//! The handshake (§3, §4) on bad networks and under attack: it costs time, never trust.
+//! The handshake (docs/protocol.md §3.2, §3.3, §3.4, §4) on bad networks and under attack: it costs time, never trust.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rsa::{BoxedUint, Oaep, RsaPublicKey};
 use sealcam_core::discard::Discard;
-use sealcam_core::key::MODULUS_LEN;
+use sealcam_core::key::{MODULUS_LEN, OAEP_LABEL};
 use sealcam_core::output::Event;
+use sha2::{Sha256, Sha512};
+use x25519_dalek::{PublicKey, StaticSecret};
 
 use crate::world::forge::{
     ACCEPT_LEN, COOKIE_LEN, HELLO_LEN, KEY_AUTH, KEY_AUTH_TYPE, KEY_CAMERA, KEY_LEN, KEY_MAC1, Key,
-    ONLY_VERSION_1, cookie_in, hello, sign_off,
+    ONLY_VERSION_1, cookie_in, finished, hello, hmac, sign_off,
 };
-use crate::world::keys::Pem;
+use crate::world::keys::{Mood, Pem, rng};
 use crate::world::network::{Captured, Heading, Meddler};
 use crate::world::{Who, World, ms, secs, seed};
 
@@ -26,10 +29,15 @@ const LOW_ORDER: [&str; 7] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ];
 
+/// Each as it is, and with the bit set that X25519 ignores.
 fn low_order() -> impl Iterator<Item = [u8; 32]> {
-    LOW_ORDER
-        .iter()
-        .map(|hex| std::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()))
+    LOW_ORDER.iter().flat_map(|hex| {
+        let byte = |i: usize| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap();
+        let point: [u8; 32] = std::array::from_fn(byte);
+        let mut masked = point;
+        masked[31] |= 0x80;
+        [point, masked]
+    })
 }
 
 /// A camera that is about to dial, and everything that is sent in the tap.
@@ -175,14 +183,23 @@ fn an_accept_with_any_bit_flipped_leaves_the_camera_waiting() {
         other[bit / 8] ^= 1 << (bit % 8);
         assert!(world.at_camera(id, from, &other).is_err(), "bit {bit}");
     }
-    for share in low_order() {
-        let mut other = accept.clone();
-        other[44..76].copy_from_slice(&share);
-        assert_eq!(world.at_camera(id, from, &other), Err(Discard::WeakShare));
-    }
     assert_eq!(world.at_camera(id, from, &accept), Ok(()));
     world.run_until_live(id, secs(1)).expect("a picture");
     assert_eq!(world.at_camera(id, from, &accept), Err(Discard::Unexpected), "nobody waits for it now");
+}
+
+#[test]
+fn an_accept_with_a_share_of_low_order_leaves_the_camera_waiting() {
+    let (mut world, id) = dialling(seed(88));
+    let accept = intercept(&mut world, 0x04);
+    let from = world.display.address;
+    for share in low_order() {
+        let mut other = accept.clone();
+        other[44..76].copy_from_slice(&share);
+        assert_eq!(world.at_camera(id, from, &other), Err(Discard::WeakShare), "{share:02x?}");
+    }
+    assert_eq!(world.at_camera(id, from, &accept), Ok(()));
+    world.run_until_live(id, secs(1)).expect("a picture");
 }
 
 #[test]
@@ -222,6 +239,67 @@ fn a_key_that_comes_again_has_the_same_accept_and_costs_nothing() {
     assert_eq!(world.at_display(key.from, &key.bytes), Err(Discard::Cookie));
     assert_eq!(costs(&world), (1, 1));
     assert_eq!(world.count(Who::Camera(id), |event| matches!(event, Event::Disconnected { .. })), 0);
+}
+
+#[test]
+fn a_key_that_comes_again_after_its_pending_session_died_is_met_with_silence() {
+    let (mut world, from, key) = by_hand(seed(89));
+    let display = world.display.config().modulus.fingerprint();
+    let datagram = key.signed(&display, Pem::Camera, &mut world.dice);
+    assert_eq!(world.at_display(from, &datagram), Ok(()));
+    world.run(secs(1));
+    let (_, first) = world.network.stray.last().cloned().unwrap();
+    for _ in 0..8 {
+        assert_eq!(world.ask_display(from, &datagram), std::slice::from_ref(&first));
+        world.run(secs(1));
+    }
+    world.run(secs(1));
+    // Ten seconds after it came first, while its cookie lives on.
+    for _ in 0..5 {
+        assert!(world.ask_display(from, &datagram).is_empty());
+        assert_eq!(world.at_display(from, &datagram), Err(Discard::KeyReplayed));
+        world.run(secs(1));
+    }
+    assert_eq!((world.display.verified.get(), world.display.opened), (1, 1));
+}
+
+#[test]
+fn a_key_recorded_in_a_session_is_dropped_from_any_other_address() {
+    let (mut world, id) = dialling(seed(59));
+    world.run_until_live(id, secs(2)).expect("a picture");
+    let key = sent(&world, 0x03)[0].clone();
+    let mut port = key.from;
+    port.set_port(key.from.port() + 1);
+    let other_host: SocketAddr = "203.0.113.9:40000".parse().unwrap();
+    world.network.tap = None;
+    for from in [port, other_host, "[2001:db8::1]:40000".parse().unwrap()] {
+        assert_eq!(world.at_display(from, &key.bytes), Err(Discard::Cookie), "{from}");
+        assert!(world.ask_display(from, &key.bytes).is_empty());
+    }
+    // From the address itself it is no better at a display that has been started anew.
+    world.restart_display();
+    assert_eq!(world.at_display(key.from, &key.bytes), Err(Discard::Cookie));
+    assert_eq!((world.display.verified.get(), world.display.opened), (1, 1));
+}
+
+#[test]
+fn a_list_of_versions_altered_on_the_whole_way_fails_the_signature() {
+    let (mut world, id) = dialling(seed(69));
+    let pin = world.display.config().modulus.fingerprint();
+    // The same in HELLO and in KEY, so that the cookie fits, and version 1 is still the best that both speak.
+    world.network.meddler = Some(Box::new(move |_, bytes| {
+        if matches!(bytes[0], 0x01 | 0x03) {
+            bytes[36..44].copy_from_slice(&[2, 1, 2, 0, 0, 0, 0, 0]);
+            sign_off(&pin, bytes);
+        }
+        true
+    }));
+    world.run(secs(5));
+    assert!(world.display.server().stats().discarded(Discard::Signature) >= 1);
+    assert_eq!(world.count(Who::Display, |event| matches!(event, Event::Connected { .. })), 0);
+    assert_eq!(world.display.opened, 0);
+    world.network.meddler = None;
+    world.run_until_live(id, secs(10)).expect("a picture when the tampering ends");
 }
 
 #[test]
@@ -289,6 +367,68 @@ fn garbage_in_place_of_the_key_transport_is_answered_like_any_other() {
         world.run(secs(3));
     }
     assert_eq!(world.display.server().connected().count(), 0);
+}
+
+#[test]
+fn a_key_transport_of_another_label_hash_or_length_is_answered_like_any_other() {
+    let (mut world, from, _) = by_hand(seed(80));
+    let modulus = BoxedUint::from_be_slice(world.display.config().modulus.as_bytes(), 3072).unwrap();
+    let public = RsaPublicKey::new(modulus, BoxedUint::from(65537_u32)).unwrap();
+    let mut generator = rng(&mut world.dice);
+    let mut encrypt = |scheme: Oaep<Sha256>, len: usize| {
+        *public.encrypt(&mut generator, scheme, &vec![1; len]).unwrap().first_chunk::<MODULUS_LEN>().unwrap()
+    };
+    let ours = || Oaep::<Sha256>::new_with_label(OAEP_LABEL);
+    let mut garbage = vec![
+        encrypt(Oaep::new_with_label(&b"scl1 key transport v2"[..]), 32),
+        encrypt(Oaep::new(), 32),
+        encrypt(ours(), 31),
+        encrypt(ours(), 33),
+        encrypt(ours(), 0),
+    ];
+    let mut generator = rng(&mut world.dice);
+    let of_sha512 = Oaep::<Sha512>::new_with_label(OAEP_LABEL);
+    garbage.push(*public.encrypt(&mut generator, of_sha512, &[1; 32]).unwrap().first_chunk().unwrap());
+    for ciphertext in garbage {
+        let key = Key { ciphertext, ..fresh_key(&mut world, from) };
+        let before = world.display.opened;
+        assert_eq!(answers(&mut world, from, &key), (Ok(()), vec![ACCEPT_LEN]));
+        assert_eq!(world.display.opened, before + 1);
+        world.run(secs(3));
+    }
+    assert_eq!(world.display.server().connected().count(), 0);
+}
+
+#[test]
+fn garbage_in_place_of_the_key_transport_gives_a_key_of_its_own_that_is_always_the_same() {
+    let (mut world, from, _) = by_hand(seed(98));
+    // The display's first draws, its reject_key among them, are known to the test, the rest is not.
+    world.display.mood.set(Mood::Constant(0x5A));
+    world.restart_display();
+    world.display.mood.set(Mood::Good);
+    let display = world.display.config().modulus.fingerprint();
+    let rejected = |ciphertext: &[u8; MODULUS_LEN]| hmac(&[0x5A; 32], ciphertext);
+    let own = StaticSecret::from([7; 32]);
+    let (one, other) = ([0x42; MODULUS_LEN], [0x43; MODULUS_LEN]);
+    assert_ne!(rejected(&one), rejected(&other));
+    for ciphertext in [one, one, other] {
+        let share = PublicKey::from(&own).to_bytes();
+        let key = Key { ciphertext, share, ..fresh_key(&mut world, from) };
+        let datagram = key.signed(&display, Pem::Camera, &mut world.dice);
+        world.network.stray.clear();
+        assert_eq!(world.at_display(from, &datagram), Ok(()));
+        world.run(secs(4));
+        let (_, accept) = world.network.stray.last().unwrap();
+        assert_eq!(accept.len(), ACCEPT_LEN);
+        let theirs: [u8; 32] = *accept[44..].first_chunk().unwrap();
+        let shared = own.diffie_hellman(&PublicKey::from(theirs)).to_bytes();
+        let leads_there = |transported: &[u8; 32]| {
+            finished(&display, &datagram, accept, transported, &shared) == accept[76..]
+        };
+        assert!(leads_there(&rejected(&ciphertext)));
+        let not_its_own = if ciphertext == one { other } else { one };
+        assert!(!leads_there(&rejected(&not_its_own)) && !leads_there(&[0; 32]));
+    }
 }
 
 #[test]
@@ -360,6 +500,32 @@ fn a_key_of_another_version_or_for_pairing_leads_nowhere() {
     sign_off(&display, &mut pairing);
     assert!(world.at_display(from, &pairing).is_err());
     assert_eq!((world.display.verified.get(), world.display.opened), (0, 0));
+}
+
+#[test]
+fn only_the_first_packet_of_a_new_session_ends_the_one_before() {
+    let (mut world, id) = dialling(seed(99));
+    world.run_until_live(id, secs(2)).expect("a picture");
+    // Packets of the session that stands, kept back.
+    world.network.tap = Some(Vec::new());
+    world.network.meddler = Some(Box::new(|heading, bytes| heading == Heading::Down || bytes[0] != 0x10));
+    world.run(ms(200));
+    let kept: Vec<_> = sent(&world, 0x10).into_iter().filter(|sent| sent.heading == Heading::Up).collect();
+    let from = world.cameras[id].address;
+    // Its program starts anew, and all of the handshake gets through but the first packet of epoch 0.
+    world.restart_camera(id);
+    world.network.tap = Some(Vec::new());
+    world.run_until(secs(1), |world| !sent(world, 0x04).is_empty()).expect("an ACCEPT");
+    world.run(ms(100));
+    let ended =
+        |world: &World| world.count(Who::Display, |event| matches!(event, Event::Disconnected { .. }));
+    assert_eq!(ended(&world), 0);
+    let authentic = |result| matches!(result, Ok(()) | Err(Discard::OldFrame));
+    assert!(authentic(world.at_display(from, &kept[0].bytes)), "the old session goes on");
+    world.network.meddler = None;
+    world.run_until_live(id, secs(2)).expect("a picture");
+    assert_eq!(ended(&world), 1);
+    assert_eq!(world.at_display(from, &kept[1].bytes), Err(Discard::UnknownCid));
 }
 
 #[test]

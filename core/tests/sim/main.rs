@@ -4,7 +4,7 @@
 //! No threads, no sleeps, no sockets: an hour of the protocol takes as long as its datagrams take to compute.
 //!
 //! Everything random comes from one seed, which a failing test prints: `SIM_SEED=… cargo test -p sealcam-core
-//! --test sim` runs it again. Sections cited are those of docs/protocol.md.
+//! --test sim` runs it again.
 #![cfg(feature = "rsa")]
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@
 mod world;
 
 mod chaos;
+mod clock_jump;
 mod closing;
 mod frames;
 mod freshness;

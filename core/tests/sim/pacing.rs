@@ -1,4 +1,4 @@
-//! The pacer (§17): a frame leaves spread out, never in bursts that the display's buffer cannot take.
+//! The pacer (docs/protocol.md §17): a frame leaves spread out, never in bursts that the display's buffer cannot take.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

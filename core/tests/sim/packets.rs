@@ -1,4 +1,5 @@
-//! Packets of a session (§7): forged, replayed, reflected, damaged, cut short or too long, they change nothing.
+//! Packets of a session (docs/protocol.md §7): forged, replayed, reflected, damaged, cut short or too long, they change
+//! nothing.
 
 use sealcam_core::discard::Discard;
 

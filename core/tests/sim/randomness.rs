@@ -1,4 +1,5 @@
-//! Randomness that fails or repeats (§13, §14): nothing is sent without it, and no packet key is ever used twice.
+//! Randomness that fails or repeats (docs/protocol.md §12, §13, §14): nothing is sent without it, and no packet key is
+//! ever used twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use sealcam_core::output::NotStarted;
 
 use crate::world::display::SimServer;
 use crate::world::keys::{CountedRsa, Mood, Pem, Source};
-use crate::world::network::Heading;
+use crate::world::network::{Captured, Heading};
 use crate::world::{Who, World, ms, secs, seed};
 
 fn world_with_camera(seed: u64) -> (World, usize) {
@@ -113,16 +114,34 @@ fn a_constant_source_on_one_side_never_repeats_a_packet() {
             world.restart_display();
         }
         let tap = world.network.tap.take().unwrap();
-        for heading in [Heading::Up, Heading::Down] {
-            let data = tap.iter().filter(|sent| sent.heading == heading && sent.bytes[0] == 0x10);
-            let data: Vec<_> = data.map(|sent| &sent.bytes[6..]).collect();
-            let all: BTreeSet<_> = data.iter().collect();
-            assert_eq!(all.len(), data.len(), "{broken:?}: two equal packets {heading:?}");
-            // A tag that occurs twice would betray equal keys and counters over equal text.
-            let mut tags = BTreeMap::<_, u32>::new();
-            data.iter().for_each(|packet| *tags.entry(&packet[packet.len() - 10..]).or_default() += 1);
-            assert!(tags.values().all(|count| *count == 1));
-            assert!(data.len() > 100);
-        }
+        assert_no_packet_repeats(&tap, broken);
+        assert_no_known_plaintext_meets_its_keystream_again(&tap, broken);
+    }
+}
+
+fn assert_no_packet_repeats(tap: &[Captured], broken: Who) {
+    for heading in [Heading::Up, Heading::Down] {
+        let data = tap.iter().filter(|sent| sent.heading == heading && sent.bytes[0] == 0x10);
+        let data: Vec<_> = data.map(|sent| &sent.bytes[6..]).collect();
+        let all: BTreeSet<_> = data.iter().collect();
+        assert_eq!(all.len(), data.len(), "{broken:?}: two equal packets {heading:?}");
+        // A tag that occurs twice would betray equal keys and counters over equal text.
+        let mut tags = BTreeMap::<_, u32>::new();
+        data.iter().for_each(|packet| *tags.entry(&packet[packet.len() - 10..]).or_default() += 1);
+        assert!(tags.values().all(|count| *count == 1));
+        assert!(data.len() > 100);
+    }
+}
+
+/// What begins alike in every session must not look alike: the first words of each side, under CTR 0.
+fn assert_no_known_plaintext_meets_its_keystream_again(tap: &[Captured], broken: Who) {
+    // KEX_INIT (type, epoch, total, offset) is the camera's first word in epoch 0, CONFIG the display's in epoch 1.
+    for (heading, config, alike) in [(Heading::Up, 0x00, 6), (Heading::Down, 0x10, 17)] {
+        let first = tap.iter().filter(|sent| sent.heading == heading && sent.bytes[0] == 0x10);
+        let first: Vec<_> =
+            first.filter(|sent| sent.bytes[5] == config).map(|sent| &sent.bytes[6..]).collect();
+        let streams: BTreeSet<_> = first.iter().map(|text| &text[..alike]).collect();
+        assert_eq!(streams.len(), first.len(), "{broken:?}: one keystream twice {heading:?}");
+        assert!(first.len() >= 5, "{broken:?}: {} sessions", first.len());
     }
 }

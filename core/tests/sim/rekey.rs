@@ -1,4 +1,4 @@
-//! New traffic keys every ten minutes (§8), without a frame lost or a word from the user.
+//! New traffic keys every ten minutes (docs/protocol.md §8), without a frame lost or a word from the user.
 
 use sealcam_core::discard::Discard;
 use sealcam_core::output::{Event, SessionEnd};
@@ -75,6 +75,12 @@ fn a_lost_answer_is_given_again_and_changes_nothing_else() {
     assert_eq!(epochs(&world, Who::Display), [2]);
     let gaps = world.shown.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap();
     assert!(gaps <= ms(600), "the picture goes on in the old epoch meanwhile: {gaps:?}");
+    // Had an end derived twice, the next exchange would build on two different secrets.
+    world.run(secs(610));
+    assert_eq!(epochs(&world, Who::Camera(id)), [2, 3]);
+    assert_eq!(epochs(&world, Who::Display), [2, 3]);
+    world.run_until_live(id, secs(1)).expect("live in epoch 3");
+    assert_eq!(world.display.opened, 1, "all in one session");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A camera's address changes (§11): the display believes it only when the new address has answered.
+//! A camera's address changes (docs/protocol.md §11): the display believes it only when the new address has answered.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -136,6 +136,27 @@ fn a_replayed_packet_from_elsewhere_leads_nowhere() {
     for sent in captured.iter().filter(|sent| sent.heading == Heading::Up) {
         let why = world.at_display(victim, &sent.bytes);
         assert!(matches!(why, Err(Discard::Replayed | Discard::TooOld)), "{why:?}");
+    }
+    world.run(secs(1));
+    assert_eq!(sent_to(&world, victim), []);
+    assert_eq!(moves(&world), 0);
+    world.run_until_live(id, secs(1)).expect("unharmed");
+}
+
+#[test]
+fn a_forged_packet_from_elsewhere_leads_nowhere() {
+    let (mut world, id) = live(seed(18));
+    // What the camera sends is kept back, so that no counter of it was taken.
+    world.network.tap = Some(Vec::new());
+    world.network.routes[id].up.cut = true;
+    world.run(ms(300));
+    world.network.routes[id].up.cut = false;
+    let captured = world.network.tap.replace(Vec::new()).unwrap();
+    let victim = VICTIM.parse().unwrap();
+    for sent in captured.iter().filter(|sent| sent.heading == Heading::Up) {
+        let mut forged = sent.bytes.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        assert_eq!(world.at_display(victim, &forged), Err(Discard::Tag));
     }
     world.run(secs(1));
     assert_eq!(sent_to(&world, victim), []);

@@ -1,4 +1,5 @@
-//! What happens when nothing is heard (§11): doubt after 1.5 s, death after 5 s, the circuit breaker after 0.5 s.
+//! What happens when nothing is heard (docs/protocol.md §11): doubt after 1.5 s, death after 5 s, the circuit breaker
+//! after 0.5 s.
 
 use std::time::Duration;
 

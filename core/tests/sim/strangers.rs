@@ -1,4 +1,5 @@
-//! Strangers (§3, §4): no state, no RSA, no answer longer than 0.40 of what they sent, and mostly no answer at all.
+//! Strangers (docs/protocol.md §3, §3.1, §4): no state, no RSA, no answer longer than 0.40 of what they sent, and mostly
+//! no answer at all.
 
 use std::net::SocketAddr;
 
@@ -7,7 +8,8 @@ use sealcam_core::discard::Discard;
 use sealcam_core::key::Fingerprint;
 
 use crate::world::forge::{
-    ACCEPT_LEN, COOKIE_LEN, HELLO_LEN, KEY_LEN, Key, ONLY_VERSION_1, cookie_in, hello, sign_off,
+    ACCEPT_LEN, COOKIE_LEN, HELLO_LEN, KEY_AUTH, KEY_AUTH_TYPE, KEY_CAMERA, KEY_CID, KEY_LEN, KEY_MAC1, Key,
+    ONLY_VERSION_1, cookie_in, hello, sign_off,
 };
 use crate::world::keys::Pem;
 use crate::world::network::{Heading, below};
@@ -51,10 +53,25 @@ fn a_handmade_hello_and_key_are_answered_as_a_cameras_are() {
 
 #[test]
 fn every_reply_to_a_handshake_is_at_most_two_fifths_of_its_request() {
-    for (request, reply) in [(HELLO_LEN, COOKIE_LEN), (KEY_LEN, ACCEPT_LEN)] {
-        assert!(reply * 10 <= request * 4);
-    }
-    // And no request has more than one reply, however the network treats it.
+    let (mut world, display) = display(seed(61));
+    let hello = hello(&display, &[5; 32], ONLY_VERSION_1);
+    let cookies = world.ask_display(stranger(), &hello);
+    let modulus = world.display.config().modulus;
+    let key = Key::new(&modulus, [5; 32], cookie_in(&cookies[0]), &mut world.dice);
+    let key = key.signed(&display, Pem::Camera, &mut world.dice);
+    world.network.stray.clear();
+    world.at_display(stranger(), &key).unwrap();
+    world.run(secs(5));
+    let accepts: Vec<_> = world.network.stray.iter().map(|(_, bytes)| bytes).collect();
+    let lens = |all: &[&Vec<u8>]| all.iter().map(|bytes| bytes.len()).collect::<Vec<_>>();
+    assert_eq!(lens(&cookies.iter().collect::<Vec<_>>()), [COOKIE_LEN]);
+    assert_eq!(lens(&accepts), [ACCEPT_LEN]);
+    assert!(cookies[0].len() * 10 <= hello.len() * 4 && accepts[0].len() * 10 <= key.len() * 4);
+}
+
+#[test]
+fn no_request_of_a_handshake_has_more_than_one_reply() {
+    // However the network treats it.
     let mut world = World::new(seed(61));
     let id = world.add(Pem::Camera);
     for path in world.paths(id) {
@@ -77,32 +94,63 @@ fn every_reply_to_a_handshake_is_at_most_two_fifths_of_its_request() {
     assert!(sent(Heading::Down, 0x04) <= 2 * sent(Heading::Up, 0x03));
 }
 
+/// A good HELLO, and the same with a byte altered under a right mac1.
+fn altered(display: &Fingerprint, at: usize, byte: u8) -> Vec<u8> {
+    let mut datagram = hello(display, &[5; 32], ONLY_VERSION_1);
+    datagram[at] = byte;
+    sign_off(display, &mut datagram);
+    datagram
+}
+
 #[test]
-fn a_hello_that_is_not_exact_gets_no_reply() {
+fn a_hello_of_another_length_gets_no_reply() {
     let (mut world, display) = display(seed(62));
     let good = hello(&display, &[5; 32], ONLY_VERSION_1);
+    let longer = [&good[..], &[0; 200]].concat();
+    for len in (0..=1400).filter(|len| *len != HELLO_LEN) {
+        let mut datagram = longer[..len].to_vec();
+        assert!(world.ask_display(stranger(), &datagram).is_empty(), "{len}");
+        // With a mac1 of its own at its end.
+        if len > 16 {
+            sign_off(&display, &mut datagram);
+            assert!(world.ask_display(stranger(), &datagram).is_empty(), "{len}");
+        }
+    }
     assert_eq!(world.ask_display(stranger(), &good).len(), 1);
-    let mut bad: Vec<Vec<u8>> = vec![good[..1199].to_vec(), [&good[..], &[0]].concat()];
-    // Another display's fingerprint, unknown flags, another layout, impossible lists, padding that is not zero.
-    bad.push(hello(&world.cameras[0].fingerprint(), &[5; 32], ONLY_VERSION_1));
-    let altered = |at: usize, byte: u8| {
-        let mut datagram = good.clone();
-        datagram[at] = byte;
-        sign_off(&display, &mut datagram);
-        datagram
-    };
-    bad.extend([altered(2, 1), altered(3, 2), altered(1, 2), altered(36, 0), altered(36, 8), altered(37, 0)]);
-    bad.extend([altered(44, 1), altered(600, 1), altered(1183, 0x80)]);
+}
+
+#[test]
+fn a_hello_with_a_wrong_mac1_or_for_another_display_gets_no_reply() {
+    let (mut world, display) = display(seed(56));
+    let good = hello(&display, &[5; 32], ONLY_VERSION_1);
     for bit in 0..128 {
         let mut datagram = good.clone();
         datagram[1184 + bit / 8] ^= 1 << (bit % 8);
-        bad.push(datagram);
+        assert!(world.ask_display(stranger(), &datagram).is_empty(), "bit {bit}");
     }
-    for datagram in bad {
-        assert!(world.ask_display(stranger(), &datagram).is_empty(), "{:?}", &datagram[..48]);
+    let other = hello(&world.cameras[0].fingerprint(), &[5; 32], ONLY_VERSION_1);
+    assert!(world.ask_display(stranger(), &other).is_empty());
+    assert_eq!(world.display.server().stats().discarded(Discard::Mac1), 129);
+}
+
+#[test]
+fn a_hello_with_padding_flags_or_lists_that_mean_nothing_gets_no_reply() {
+    let (mut world, display) = display(seed(57));
+    for at in 44..1184 {
+        for byte in [1, 0x80] {
+            assert!(world.ask_display(stranger(), &altered(&display, at, byte)).is_empty(), "padding {at}");
+        }
+    }
+    for bit in 1..16 {
+        let datagram = altered(&display, 3 - bit / 8, 1 << (bit % 8));
+        assert!(world.ask_display(stranger(), &datagram).is_empty(), "flag {bit}");
+    }
+    // Another layout, and impossible lists.
+    for (at, byte) in [(1, 0), (1, 2), (36, 0), (36, 8), (37, 0), (38, 1), (43, 1)] {
+        assert!(world.ask_display(stranger(), &altered(&display, at, byte)).is_empty(), "{at}: {byte}");
     }
     // PAIRING is a flag that is known: it is answered, and leads nowhere.
-    assert_eq!(world.ask_display(stranger(), &altered(3, 1)).len(), 1);
+    assert_eq!(world.ask_display(stranger(), &altered(&display, 3, 1)).len(), 1);
 }
 
 #[test]
@@ -179,6 +227,20 @@ fn a_cookie_serves_nobody_but_whom_it_was_made_for_and_not_for_long() {
     let altered = Key { offered: [2, 1, 2, 0, 0, 0, 0, 0], ..key.clone() };
     let datagram = altered.signed(&display, Pem::Camera, &mut world.dice);
     assert_eq!(world.at_display(stranger(), &datagram), Err(Discard::Cookie));
+    // With the flag PAIRING, which its HELLO had not; and without it, where its HELLO had it.
+    let mut pairing = good.clone();
+    (pairing[3], pairing[KEY_AUTH_TYPE]) = (1, 2);
+    pairing[KEY_CAMERA..KEY_AUTH].fill(0);
+    pairing[KEY_AUTH + 32..KEY_MAC1].fill(0);
+    sign_off(&display, &mut pairing);
+    assert_eq!(world.at_display(stranger(), &pairing), Err(Discard::Cookie));
+    let mut asked = hello(&display, &random, ONLY_VERSION_1);
+    asked[3] = 1;
+    sign_off(&display, &mut asked);
+    let cookie_for_pairing = cookie_in(&world.ask_display(stranger(), &asked)[0]);
+    let altered = Key { cookie: cookie_for_pairing, ..key.clone() };
+    let datagram = altered.signed(&display, Pem::Camera, &mut world.dice);
+    assert_eq!(world.at_display(stranger(), &datagram), Err(Discard::Cookie));
     // It lives for its window of ten seconds and the next one.
     world.run(secs(20));
     assert_eq!(world.at_display(stranger(), &good), Err(Discard::Cookie));
@@ -221,6 +283,30 @@ fn a_good_key_with_any_bit_flipped_reaches_no_private_operation() {
     assert_eq!(world.display.opened, 0);
     assert_eq!(world.at_display(stranger(), &good), Ok(()));
     assert_eq!(world.display.opened, 1, "whereas the good one does");
+}
+
+#[test]
+fn a_wrong_signature_reaches_no_private_operation() {
+    let (mut world, display) = display(seed(58));
+    let random = [5; 32];
+    let modulus = world.display.config().modulus;
+    let cookie = cookie(&mut world, &display, stranger(), &random);
+    let key = Key::new(&modulus, random, cookie, &mut world.dice);
+    // A number, the signature of another camera, that of another KEY, and none.
+    let number = key.signed_badly(&display, Pem::Camera);
+    let mut others = key.signed(&display, Pem::Camera2, &mut world.dice);
+    others[KEY_CAMERA..KEY_AUTH].copy_from_slice(&world.cameras[0].fingerprint().0);
+    let mut of_another_key = key.signed(&display, Pem::Camera, &mut world.dice);
+    of_another_key[KEY_CID] ^= 1;
+    let mut none = key.signed(&display, Pem::Camera, &mut world.dice);
+    none[KEY_AUTH..KEY_MAC1].fill(0);
+    for (count, mut datagram) in (1..).zip([number, others, of_another_key, none]) {
+        sign_off(&display, &mut datagram);
+        assert_eq!(world.at_display(stranger(), &datagram), Err(Discard::Signature));
+        world.run(secs(1) / 2);
+        assert_eq!((world.display.verified.get(), world.display.opened), (count, 0));
+    }
+    assert!(world.network.stray.iter().all(|(_, bytes)| bytes.len() == COOKIE_LEN));
 }
 
 #[test]

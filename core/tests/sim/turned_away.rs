@@ -1,4 +1,4 @@
-//! Cameras that the display does not take: struck off its list, one too many, or never on it.
+//! Cameras that the display does not take: struck off its list, one too many, or never on it (docs/protocol.md §5, §16).
 
 use sealcam_core::CloseReason;
 use sealcam_core::discard::Discard;
@@ -35,6 +35,36 @@ fn a_camera_struck_off_the_list_is_closed_as_revoked_and_keeps_silent_for_a_minu
     assert!(world.count(Who::Display, stranger) >= 1, "then it knocks, and the display says who");
     world.run_until_live(1, secs(1)).expect("the other camera is unharmed");
     assert_eq!(world.count(Who::Camera(1), |event| matches!(event, Event::Disconnected { .. })), 0);
+}
+
+#[test]
+fn nothing_of_a_camera_struck_off_the_list_is_taken_any_more() {
+    let mut world = World::new(seed(34));
+    let id = world.add(Pem::Camera);
+    world.stream(id, 30, 1000..=30_000);
+    world.run_until_live(id, secs(2)).expect("a picture");
+    // It goes on streaming into a network that keeps everything back.
+    world.network.tap = Some(Vec::new());
+    world.network.meddler = Some(Box::new(|heading, _| heading == Heading::Down));
+    world.run(ms(200));
+    let kept: Vec<_> = world.network.tap.take().unwrap();
+    let kept: Vec<_> = kept.into_iter().filter(|sent| sent.heading == Heading::Up).collect();
+    world.network.routes[id].down.cut = true;
+    let shown = world.shown.len();
+    world.strike(id);
+    for (count, sent) in kept.iter().enumerate() {
+        // While CLOSE 3 is said three times, and when the session is erased.
+        let why = if count < 5 { Discard::Closing } else { Discard::UnknownCid };
+        assert_eq!(world.at_display(sent.from, &sent.bytes), Err(why), "{count}");
+        if count == 4 {
+            world.run(secs(1));
+        }
+    }
+    assert!(kept.len() > 10);
+    assert_eq!(world.shown.len(), shown);
+    let camera = world.cameras[id].fingerprint();
+    let revoked = Event::Disconnected { camera, why: SessionEnd::Closed(CloseReason::Revoked) };
+    assert_eq!(world.count(Who::Display, |event| *event == revoked), 1);
 }
 
 #[test]

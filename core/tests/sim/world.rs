@@ -308,7 +308,7 @@ impl<const SEATS: usize> World<SEATS> {
         true
     }
 
-    fn give_to_display(&mut self, from: SocketAddr, mut bytes: Vec<u8>) -> Result<(), Discard> {
+    pub(crate) fn give_to_display(&mut self, from: SocketAddr, mut bytes: Vec<u8>) -> Result<(), Discard> {
         let Self { display, cameras, shown, now, .. } = self;
         let here = display.clock.here(*now);
         let Some(frame) = display.handle(*now, from, &mut bytes)? else { return Ok(()) };
@@ -326,7 +326,12 @@ impl<const SEATS: usize> World<SEATS> {
         Ok(())
     }
 
-    fn give_to_camera(&mut self, id: usize, from: SocketAddr, mut bytes: Vec<u8>) -> Result<(), Discard> {
+    pub(crate) fn give_to_camera(
+        &mut self,
+        id: usize,
+        from: SocketAddr,
+        mut bytes: Vec<u8>,
+    ) -> Result<(), Discard> {
         let camera = &mut self.cameras[id];
         let now = camera.clock.here(self.now);
         match &mut camera.client {

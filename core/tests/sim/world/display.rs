@@ -10,17 +10,16 @@ use sealcam_core::config::ServerConfig;
 use sealcam_core::discard::Discard;
 use sealcam_core::key::{DisplayKey, Modulus};
 use sealcam_core::output::{Frame, Opened, Ticket};
-use sealcam_core::rsa::SoftwareDisplayKey;
 use sealcam_core::server::Server;
 
 use super::Clock;
-use super::keys::{CountedRsa, Mood, Pem, Source, rng};
+use super::keys::{CountedDisplayKey, CountedRsa, Mood, Source};
 
 pub(crate) type SimServer<const SEATS: usize> = Server<'static, Source, CountedRsa, SEATS>;
 
 /// The display and whoever drives it.
 pub(crate) struct Display<const SEATS: usize> {
-    key: SoftwareDisplayKey<ChaCha20Rng>,
+    key: CountedDisplayKey,
     config: ServerConfig,
     pub(super) enrolled: Vec<Modulus>,
     pub(crate) server: Option<SimServer<SEATS>>,
@@ -33,15 +32,15 @@ pub(crate) struct Display<const SEATS: usize> {
     /// What one private operation takes.
     pub(crate) rsa_time: Duration,
     worker_free_at: Duration,
-    /// Private operations done.
+    /// Private operations done, as the key counts them.
     pub(crate) opened: u64,
-    /// Signatures verified, as the RSA backend counts them.
+    /// Public-key operations, as the RSA backend counts them: all of a display's are verifications.
     pub(crate) verified: Rc<Cell<u64>>,
 }
 
 impl<const SEATS: usize> Display<SEATS> {
     pub(crate) fn new(config: impl FnOnce(Modulus) -> ServerConfig, dice: &mut ChaCha20Rng) -> Self {
-        let key = Pem::Display.read().into_display_key(rng(dice));
+        let key = CountedDisplayKey::new(dice);
         let config = config(*key.modulus());
         Self {
             key,
@@ -120,9 +119,10 @@ impl<const SEATS: usize> Display<SEATS> {
 
     /// Works a ticket off: the result, and when the worker has it.
     pub(crate) fn open(&mut self, now: Duration, ticket: Ticket) -> (Duration, Opened) {
-        self.opened += 1;
         self.worker_free_at = self.worker_free_at.max(now) + self.rsa_time;
-        (self.worker_free_at, ticket.open(&mut self.key))
+        let opened = ticket.open(&mut self.key);
+        self.opened = self.key.decrypted();
+        (self.worker_free_at, opened)
     }
 
     /// Gives a result back, unless the program that asked is gone. Says whether it is there.

@@ -21,7 +21,7 @@ pub(crate) const ACCEPT_LEN: usize = 108;
 const KEY_RANDOM: usize = 4;
 const KEY_OFFERED: usize = 36;
 const KEY_COOKIE: usize = 44;
-const KEY_CID: usize = 76;
+pub(crate) const KEY_CID: usize = 76;
 const KEY_SHARE: usize = 80;
 const KEY_CIPHERTEXT: usize = 112;
 pub(crate) const KEY_AUTH_TYPE: usize = 496;
@@ -177,6 +177,36 @@ pub(crate) fn pair_key(display: &Fingerprint, secret: &[u8; 16]) -> [u8; 32] {
 /// `th1`: what the camera's signature covers (§6).
 fn th1(display: &Fingerprint, signed: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(b"scl1 th1").chain_update(display.0).chain_update(signed).finalize().into()
+}
+
+/// `XL` of §6 for secrets of 32 bytes: a single round of HKDF-Expand.
+fn expand_label(secret: &[u8; 32], label: &[u8], context: &[u8]) -> [u8; 32] {
+    let label_len = u8::try_from(5 + label.len()).unwrap();
+    let context_len = u8::try_from(context.len()).unwrap();
+    let info = [&[0, 32, label_len][..], b"scl1 ", label, &[context_len], context, &[1]].concat();
+    hmac(secret, &info)
+}
+
+/// The `finished` that an ACCEPT has if the display took `transported` for `K_t` (§3.4, §6).
+pub(crate) fn finished(
+    display: &Fingerprint,
+    key: &[u8],
+    accept: &[u8],
+    transported: &[u8; 32],
+    shared: &[u8; 32],
+) -> [u8; 32] {
+    let th1 = th1(display, &key[..KEY_AUTH]);
+    let th2: [u8; 32] = Sha256::new()
+        .chain_update(b"scl1 th2")
+        .chain_update(th1)
+        .chain_update(&key[KEY_AUTH..KEY_MAC1])
+        .chain_update(&accept[..76])
+        .finalize()
+        .into();
+    let suite = b"scl1 RSA3072-OAEP-SHA256 PSS-SHA256 X25519 MLKEM768 HKDF-SHA256 SFRAME-0001";
+    let early = hmac(&Sha256::digest(suite), transported);
+    let secret = hmac(&expand_label(&early, b"derived", &th1), shared);
+    hmac(&expand_label(&secret, b"s finished", b""), &th2)
 }
 
 /// The cookie that stands in a COOKIE.

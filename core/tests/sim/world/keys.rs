@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
-use sealcam_core::key::{KeyError, MODULUS_LEN, Modulus, RsaPublic};
-use sealcam_core::rsa::{PrivateKey, SoftwareRsa};
+use sealcam_core::key::{DisplayKey, KeyError, MODULUS_LEN, Modulus, RsaPublic};
+use sealcam_core::rsa::{PrivateKey, SoftwareDisplayKey, SoftwareRsa};
+use subtle::Choice;
 
 /// Which of the test keys; they are public and must never serve anyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +93,35 @@ impl TryRng for Source {
 
 impl TryCryptoRng for Source {}
 
-/// The public-key operations, counted.
+/// The display's private operation, counted where it is done.
+pub(crate) struct CountedDisplayKey {
+    inner: SoftwareDisplayKey<ChaCha20Rng>,
+    decrypted: u64,
+}
+
+impl CountedDisplayKey {
+    pub(crate) fn new(dice: &mut ChaCha20Rng) -> Self {
+        Self { inner: Pem::Display.read().into_display_key(rng(dice)), decrypted: 0 }
+    }
+
+    /// Private operations done.
+    pub(crate) const fn decrypted(&self) -> u64 {
+        self.decrypted
+    }
+}
+
+impl DisplayKey for CountedDisplayKey {
+    fn modulus(&self) -> &Modulus {
+        self.inner.modulus()
+    }
+
+    fn oaep_decrypt(&mut self, ciphertext: &[u8; MODULUS_LEN], out: &mut [u8; 32]) -> Choice {
+        self.decrypted += 1;
+        self.inner.oaep_decrypt(ciphertext, out)
+    }
+}
+
+/// The public-key operations, counted: all of them, though a display does no other than verify.
 pub(crate) struct CountedRsa {
     inner: SoftwareRsa<ChaCha20Rng>,
     verified: Rc<Cell<u64>>,
@@ -111,6 +140,7 @@ impl RsaPublic for CountedRsa {
         message: &[u8; 32],
         ciphertext: &mut [u8; MODULUS_LEN],
     ) -> Result<(), KeyError> {
+        self.verified.set(self.verified.get() + 1);
         self.inner.oaep_encrypt(modulus, message, ciphertext)
     }
 

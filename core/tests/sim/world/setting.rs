@@ -40,6 +40,11 @@ impl Clock {
         Self { offset: Duration::from_micros(offset) }
     }
 
+    /// The same clock, which has just been put forward.
+    pub(crate) fn jumped(self, by: Duration) -> Self {
+        Self { offset: self.offset + by }
+    }
+
     pub(crate) fn here(self, now: Duration) -> Instant {
         Instant::from_micros(u64::try_from((now + self.offset).as_micros()).unwrap())
     }
