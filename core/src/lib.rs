@@ -45,6 +45,8 @@ mod session;
 pub mod stats;
 pub mod time;
 mod timer;
+#[cfg(test)]
+mod wiped;
 mod wire;
 #[cfg(test)]
 mod work;

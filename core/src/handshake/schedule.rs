@@ -78,6 +78,11 @@ impl EpochSecret {
         self.number
     }
 
+    #[cfg(test)]
+    pub(crate) const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// The RFC 9605 `base_key` for packets from the camera to the display.
     pub(crate) fn base_c2s(&self) -> Secret {
         hash::derive(&self.secret, b"c2s", &self.transcript)
