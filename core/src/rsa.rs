@@ -12,7 +12,8 @@
 //!   caller's source, which may, and runs on a ChaCha20 generator seeded with them.
 //! * `pss::VerifyingKey::new` demands a salt of exactly 32 bytes; `new_with_auto_salt_len` would take any.
 //! * Intermediates of its CRT arithmetic and copies made while it parses, generates or encodes a key are not
-//!   wiped by it. What is wiped here is what is owned here: seeds, plaintexts, PEM text, DER, and the key itself.
+//!   wiped by it, nor is a second copy of the prime p that it keeps beside qinv. What is wiped here is what is owned
+//!   here: seeds, plaintexts, PEM text, DER, and the rest of the key.
 
 mod pem;
 
