@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-camera-key.pem");
 const SHORT_KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-2048-bit-key.pem");
+const EXPONENT_3_KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-exponent-3-key.pem");
 
 /// Fingerprints that no key of these tests has.
 const PINS: [&str; 2] = [
@@ -184,6 +185,7 @@ fn state_that_cannot_be_trusted_is_refused() {
         (open_directory, "chmod go-w"),
         (with("camera_key.pem", "garbage\n"), "not PEM"),
         (with("camera_key.pem", SHORT_KEY), "3072 bits"),
+        (with("camera_key.pem", EXPONENT_3_KEY), "65537"),
         (with("display.conf", &format!("# x\npi:5000 {}x\n", PINS[0])), "line 2: "),
     ] {
         let log = camera.refused(3, &["--source", "pattern"]);

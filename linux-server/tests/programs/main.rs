@@ -14,6 +14,7 @@ mod world;
 
 mod ends;
 mod hostile;
+mod leftovers;
 mod pairing;
 mod refusals;
 mod restart;

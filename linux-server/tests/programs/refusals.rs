@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use super::world::{CAMERA, House, socket};
 
 const SHORT_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-2048-bit-key.pem");
+const EXPONENT_3_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-exponent-3-key.pem");
 
 #[test]
 fn cameras_are_authorized_listed_and_forgotten() {
@@ -80,6 +81,10 @@ fn state_that_cannot_be_trusted_is_refused() {
     refused(&house, "not PEM");
     house.put("display", "display_key.pem", SHORT_KEY);
     refused(&house, "3072 bits");
+    house.put("display", "display_key.pem", EXPONENT_3_KEY);
+    refused(&house, "65537");
+    house.put("display", "display_key.pem", &[&good[..], &[b'\n'; 8192]].concat());
+    refused(&house, "more than 8192 bytes");
     house.put("display", "display_key.pem", &good);
     let list = house.path("display").join("authorized_cameras");
     let line = fs::read_to_string(&list).unwrap();
