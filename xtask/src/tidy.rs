@@ -88,6 +88,7 @@ fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
     let protocol = texts.iter().find(|(path, _)| *path == "docs/protocol.md");
     let sections = protocol.map(|(_, text)| cite::sections(text));
     let manifest = texts.iter().find(|(path, _)| *path == "Cargo.toml").map_or("", |(_, text)| text);
+    let mut sources = Vec::new();
     for (path, text) in &texts {
         let tests_only =
             rust::is_test_file(path) || path.ends_with(".md") || test_files.iter().any(|file| file == path);
@@ -99,10 +100,14 @@ fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
         }
         if is_rust(path) {
             findings.extend(rust::check(path, text, tests_from));
+            sources.push((*path, text.as_str(), tests_from));
         }
         if let Some(sections) = &sections {
             findings.extend(cite::check(path, text, sections));
         }
+    }
+    if let Some((_, protocol)) = protocol {
+        findings.extend(cite::both_ways(protocol, &sources));
     }
     Ok(findings)
 }

@@ -1,4 +1,4 @@
-//! Tests of the trust files: their formats, and what several commands at once do to them.
+//! Tests of the trust files: their formats (docs/protocol.md §5), and what several commands at once do to them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

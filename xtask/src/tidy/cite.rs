@@ -1,9 +1,16 @@
-//! Citations of the protocol's description name sections that it has.
+//! Citations of the protocol's description name sections that it has, and every section with a rule is cited: by the
+//! code that carries it out, and by a test.
 
 use super::Finding;
 
 // Spelled apart, or the next function's own text would be a citation.
 const CITED: &str = concat!("protocol.md", " §");
+
+/// Sections that state no rule for a program of this version: a version to come, known answers, the threat model.
+const NO_RULE: [&str; 3] = ["15", "18", "19"];
+
+/// A file that may cite: its path, its text, and the number of its lines that are no test.
+pub(super) type Source<'a> = (&'a str, &'a str, usize);
 
 /// The numbers of its sections, from headings like `## 2. The protocol` and `### 2.3 Layouts`.
 pub(super) fn sections(protocol: &str) -> Vec<String> {
@@ -22,6 +29,27 @@ pub(super) fn check(path: &str, text: &str, sections: &[String]) -> Vec<Finding>
                 Finding::new(path, at + 1, format!("docs/protocol.md has no section {number}"))
             }),
         );
+    }
+    findings
+}
+
+/// Every section with a rule is cited by some line of code and by some line of a test.
+pub(super) fn both_ways(protocol: &str, sources: &[Source<'_>]) -> Vec<Finding> {
+    let sections = sections(protocol);
+    let (mut by_code, mut by_test) = (Vec::new(), Vec::new());
+    for (_, text, tests_from) in sources {
+        for (at, line) in text.lines().enumerate() {
+            if at < *tests_from { &mut by_code } else { &mut by_test }.extend(cited(line));
+        }
+    }
+    let mut findings = Vec::new();
+    for section in sections.iter().filter(|section| !NO_RULE.contains(&section.as_str())) {
+        for (by, whom) in [(&by_code, "code"), (&by_test, "test")] {
+            if !by.contains(section) {
+                let message = format!("no {whom} cites section {section}");
+                findings.push(Finding::new("docs/protocol.md", 0, message));
+            }
+        }
     }
     findings
 }
@@ -70,5 +98,29 @@ mod tests {
         let found = check("a.rs", &bad, &sections);
         assert_eq!(found, [Finding::new("a.rs", 2, "docs/protocol.md has no section 2.9")]);
         assert_eq!(check("a.rs", &format!("// docs/{CITED}x\n"), &sections).len(), 1);
+    }
+
+    #[test]
+    fn a_section_that_no_code_or_no_test_cites_is_found() {
+        let line = |number: &str| format!("// docs/{CITED}{number}\n");
+        let code = line("2, §2.3 and §2.3.1");
+        let tested = format!("{}{}", line("2.3"), line("2, §2.3.1"));
+        let both = format!("{code}{tested}");
+        assert_eq!(both_ways(PROTOCOL, &[("a.rs", &code, 1), ("tests/a.rs", &tested, 0)]), []);
+        assert_eq!(both_ways(PROTOCOL, &[("a.rs", &both, 1)]), [], "unit tests are tests");
+        let found = |sources: &[Source<'_>]| {
+            let findings = both_ways(PROTOCOL, sources).into_iter();
+            findings.map(|finding| finding.message).collect::<Vec<_>>()
+        };
+        let tests_alone = found(&[("tests/a.rs", &both, 0)]);
+        assert_eq!(tests_alone, ["2", "2.3", "2.3.1"].map(|it| format!("no code cites section {it}")));
+        let code_alone = found(&[("a.rs", &code, 1), ("tests/a.rs", &line("2.3, §2"), 0)]);
+        assert_eq!(code_alone, ["no test cites section 2.3.1"]);
+    }
+
+    #[test]
+    fn a_section_without_a_rule_need_not_be_cited() {
+        assert_eq!(both_ways("## 15. Reserved\n## 19. Threats\n", &[]), []);
+        assert_eq!(both_ways("## 15. Reserved\n### 15.1 A rule\n", &[]).len(), 2);
     }
 }
