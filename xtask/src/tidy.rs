@@ -3,6 +3,7 @@
 //! Every check is a function from text to findings, tested on a text that breaks its rule. What git knows of or would
 //! add is looked at, build output is not.
 
+mod attacks;
 mod cite;
 mod code;
 mod rust;
@@ -109,5 +110,7 @@ fn look(root: &Path, paths: &[&str]) -> Result<Vec<Finding>> {
     if let Some((_, protocol)) = protocol {
         findings.extend(cite::both_ways(protocol, &sources));
     }
+    let table = texts.iter().find(|(path, _)| *path == attacks::TABLE);
+    findings.extend(attacks::check(table.map_or("", |(_, text)| text), &texts));
     Ok(findings)
 }

@@ -1,6 +1,5 @@
-//! A clock that jumps, as after a suspend, and state that could be used twice (docs/protocol.md §14).
-//!
-//! That the system slept for less than a session lives is not detected in this version.
+//! A clock that jumps, and state that could be used twice (docs/protocol.md §14). A machine that is told to have slept
+//! is in `silence`.
 
 use sealcam_core::discard::Discard;
 use sealcam_core::output::{Event, SessionEnd};
