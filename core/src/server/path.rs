@@ -75,3 +75,29 @@ impl Candidate {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chacha20::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn a_candidate_gets_at_most_three_times_what_came_from_it() {
+        // The shortest packet that a camera sends is a PING; three challenges of 31 bytes would be too much for it.
+        for (received, answered) in [(17, 1), (25, 2), (31, 3), (1192, 3)] {
+            let address = SocketAddr::from(([203, 0, 113, 9], 9));
+            let mut rng = ChaCha20Rng::seed_from_u64(1);
+            let mut candidate = Candidate::new(address, received, &mut rng, Instant::ZERO).unwrap();
+            let mut now = Instant::ZERO;
+            let mut sent = 0;
+            while !candidate.has_failed(now) {
+                sent += usize::from(candidate.challenge(now, 31).is_some());
+                now += Duration::from_millis(10);
+            }
+            assert_eq!(sent, answered, "{received}");
+            assert!(sent * 31 <= 3 * received);
+        }
+    }
+}
