@@ -1,5 +1,6 @@
 //! The display's end of one session: feedback, rekeying, path validation (docs/protocol.md §8, §9, §11).
 
+mod exchange;
 mod media;
 mod moving;
 mod pairing;
@@ -20,14 +21,13 @@ use crate::key::{Fingerprint, MODULUS_LEN, Secret};
 use crate::output::{Event, SessionEnd};
 use crate::rtt::Rtt;
 use crate::session::closing::{Closing, Farewell};
-use crate::session::rekey::{self, Answer, Responder};
+use crate::session::rekey::Responder;
 use crate::session::{Channel, MAX_EPOCH_AGE, Opened, SealError};
 use crate::time::{Instant, Stamp};
 use crate::timer::{Timer, Timers, earlier};
 use crate::wire::close::CloseReason;
 use crate::wire::config::DisplayLimits;
 use crate::wire::data::Header;
-use crate::wire::kex::KexInit;
 use crate::wire::message::{self, FromCamera, Violation};
 use crate::wire::read::Writer;
 use crate::wire::status::CaptureState;
@@ -41,8 +41,6 @@ const FEEDBACK_IDLE: Duration = Duration::from_millis(200);
 const CONFIG_SOON: Duration = Duration::from_millis(100);
 const CONFIG_LATER: Duration = Duration::from_secs(1);
 const CONFIG_SOON_TIMES: u32 = 10;
-/// A KEX_INIT for a further epoch sooner than this after the last change is a violation.
-const MIN_EPOCH_LIFE: Duration = Duration::from_secs(5);
 /// A round trip that was told so long ago, on the camera's clock, says nothing any more: four heartbeats.
 const RTT_LIFE: Duration = Duration::from_secs(1);
 /// A PATH_CHALLENGE's datagram at most.
@@ -267,33 +265,6 @@ impl Link {
             }
         }
         Ok(Heard::Nothing)
-    }
-
-    fn kex_init<R: TryCryptoRng>(
-        &mut self,
-        now: Instant,
-        init: &KexInit<'_>,
-        around: &mut Around<'_, '_, R>,
-    ) -> Result<(), Violation> {
-        let epoch = self.channel.epoch();
-        let ahead = init.epoch.wrapping_sub(rekey::wire_epoch(epoch));
-        if ahead == 0 || ahead >= 128 {
-            return Ok(());
-        }
-        if ahead > 1 || epoch > 0 && now.since(self.epoch_began) < MIN_EPOCH_LIFE {
-            return Err(Violation);
-        }
-        let exchange = self.exchange.get_or_insert_with(|| Responder::new(epoch + 1));
-        match exchange.handle(init, self.channel.secret(), around.rng)? {
-            Ok(Answer::Wait) => {}
-            Ok(Answer::Repeat) => self.resp_owed = true,
-            Ok(Answer::New(secret)) => {
-                self.channel.prepare(secret, now);
-                self.resp_owed = true;
-            }
-            Err(_failed) => around.events.push(Event::RandomFailed),
-        }
-        Ok(())
     }
 
     /// Writes what is due, most urgent first.
