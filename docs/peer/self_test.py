@@ -163,7 +163,7 @@ def schedule_answers(answers):
     answers.check("pair_key", pair_key)
     answers.check("pairing MAC", mac(pair_key, b"scl1 pair auth v1\0", th1))
     code = int.from_bytes(hs.xl(exporter, b"pair code", b"", 4), "big") % 10**6
-    answers.check("pairing code", f"{code:06}")
+    answers.check("six digits", f"{code:06}")
 
 
 def check_base_keys(answers, number, e, t):

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::world::House;
 
-/// Every file of a state directory, with its contents.
+/// Every file of a state directory, with its contents. (The socket of `pair` is none.)
 fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| !entry.file_type().unwrap().is_socket());
     let named =
-        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()));
+        files.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()));
     named.collect()
 }
 
@@ -46,4 +48,5 @@ fn session_leaves_nothing_on_disk_and_no_process_beside_the_two() {
     camera.stop();
     display.stop();
     assert!(state() == before, "when it is over");
+    assert!(!house.path("display").join("pair.sock").exists(), "its socket went with the display");
 }
