@@ -19,6 +19,8 @@ use crate::painter;
 const SUMMARY: Duration = Duration::from_secs(10);
 const STRANGERS: Duration = Duration::from_secs(10);
 const REPEAT: Duration = Duration::from_secs(10);
+/// So many refused datagrams are worth a line.
+const NOTABLE: u64 = 10;
 
 /// Words for events and figures; where they go is the loop's decision.
 pub(crate) struct Report {
@@ -141,8 +143,11 @@ impl Report {
         ))
     }
 
-    /// Tells of refused datagrams, as often as the figures at most.
+    /// Tells of refused datagrams, as often as the figures at most; not of the few that every good-bye leaves behind.
     pub(crate) fn refused(&mut self, now: Instant, link: Stats) -> Option<String> {
+        if link.discarded_in_all() - self.refused_before.discarded_in_all() < NOTABLE {
+            return None;
+        }
         let said = refused::between(&self.refused_before, &link)?;
         self.refusals.pass(now)?;
         self.refused_before = link;
