@@ -29,6 +29,8 @@ pub mod config;
 pub mod discard;
 mod events;
 pub mod frame;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod handshake;
 mod hash;
 pub mod key;

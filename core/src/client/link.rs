@@ -2,6 +2,8 @@
 
 mod enrol;
 mod exchange;
+#[cfg(fuzzing)]
+mod fuzz;
 
 use core::net::SocketAddr;
 use core::time::Duration;

@@ -1,6 +1,8 @@
 //! The display's end of one session: feedback, rekeying, path validation (docs/protocol.md §8, §9, §11).
 
 mod exchange;
+#[cfg(fuzzing)]
+mod fuzz;
 mod media;
 mod moving;
 mod pairing;
