@@ -95,7 +95,7 @@ fn build<const N: usize>(mut command: Command, packages: [&str; N]) -> Result<[P
 }
 
 /// The programs that `--message-format=json` names.
-fn executables(messages: &str) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn executables(messages: &str) -> impl Iterator<Item = PathBuf> {
     let values = messages.lines().filter_map(|line| line.split_once(r#""executable":""#));
     values.filter_map(|(_, rest)| rest.split_once('"')).map(|(path, _)| PathBuf::from(path))
 }

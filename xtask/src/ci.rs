@@ -2,7 +2,7 @@
 
 use crate::clock::{Stopwatch, spoken};
 use crate::failure::Result;
-use crate::{cross, lint, test, tidy, vm};
+use crate::{cross, fuzz, lint, test, tidy, vm};
 
 /// One thing that is checked.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Step {
 
 /// All of them, in order. The first is the test command of the README; another test run comes last, so that the output
 /// ends with what a test runner says.
-pub(crate) const STEPS: [Step; 9] = [
+pub(crate) const STEPS: [Step; 10] = [
     Step { name: "test", about: "all tests that run on this machine", run: || test::run(&[]) },
     Step { name: "tidy", about: "the house rules that no compiler checks", run: tidy::run },
     Step { name: "clippy", about: "clippy, warnings denied", run: lint::clippy },
@@ -30,6 +30,7 @@ pub(crate) const STEPS: [Step; 9] = [
         run: cross::bare_metal,
     },
     Step { name: "emulated", about: "the core's tests as aarch64 code", run: cross::emulated },
+    Step { name: "fuzz", about: "made-up inputs for a few seconds a target", run: fuzz::short },
     Step { name: "vm", about: "the programs on real kernel drivers in emulated machines", run: vm::fast },
 ];
 

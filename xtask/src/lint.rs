@@ -16,7 +16,9 @@ pub(crate) fn clippy() -> Result {
 /// The layout of the source text; `cargo fmt` puts it right.
 pub(crate) fn fmt() -> Result {
     component("fmt", "rustfmt-web")?;
-    process::run(process::cargo().args(["fmt", "--all", "--check"]))
+    process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    process::run(process::cargo().args(["fmt", "--manifest-path", "core/fuzz/Cargo.toml", "--check"]))
 }
 
 /// The documentation, with links that lead somewhere.

@@ -12,6 +12,7 @@ mod deny;
 mod failure;
 mod flood;
 mod folder;
+mod fuzz;
 mod lint;
 mod lock;
 mod model;
@@ -47,6 +48,8 @@ Usage: cargo xtask COMMAND
   model [NAME…]          the protocol's models in docs/model, where Verifpal is installed
   deny [--db DIR]        licences, sources and second versions of dependencies, where cargo-deny is installed; with a
                          clone of RustSec's advisory-db known weaknesses too
+  fuzz SECONDS [TARGET…] made-up inputs for parsers, both sides of the protocol and the decoder; so long for each
+  fuzz --seeds           writes the inputs anew that they begin with
   setup                  installs the Debian packages that `ci` needs (root), or names them
   ci                     every step below, in this order; the first failure ends it
 ";
@@ -74,6 +77,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "vm" => return vm::run(rest),
         "model" => return model::run(rest),
         "deny" => return deny::run(rest),
+        "fuzz" => return fuzz::run(rest),
         "help" | "--help" | "-h" => {
             print!("{}", help());
             return Ok(());

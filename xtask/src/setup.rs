@@ -32,6 +32,9 @@ fn missing() -> Vec<&'static str> {
     }
     // For the witness in `docs/peer`, which the tests of the programs run.
     packages.extend(["python3", "openssl"].into_iter().filter(|name| process::find_program(name).is_none()));
+    if process::find_program("c++").is_none() {
+        packages.push("g++");
+    }
     if Toolchain::find(&AARCH64).is_err() || Toolchain::find(&THUMBV7EM).is_err() {
         packages.extend(toolchain::debian_packages(&[&AARCH64, &THUMBV7EM]));
     }
