@@ -5,7 +5,7 @@
 
 mod console;
 mod dump;
-mod file;
+pub(crate) mod file;
 pub(crate) mod restore;
 mod screen;
 mod snapshot;

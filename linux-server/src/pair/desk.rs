@@ -165,10 +165,10 @@ impl Desk {
         }
     }
 
-    /// Says whether there is an owner who was not there before.
+    /// Says whether there is an owner who was not there before. Others wait until it is known whether that one has gone
+    /// already.
     fn let_in(&mut self) -> bool {
         let Some(door) = &self.door else { return false };
-        let before = self.owner.is_some();
         // Whatever is wrong with one visitor is no reason not to look for the next.
         while let Ok((stream, _)) = door.listener.accept() {
             let Ok(mut visitor) = Lines::new(stream) else { continue };
@@ -180,8 +180,9 @@ impl Desk {
                 continue;
             }
             self.owner = Some(visitor);
+            return true;
         }
-        !before && self.owner.is_some()
+        false
     }
 }
 
@@ -208,5 +209,27 @@ impl Drop for Door {
     fn drop(&mut self) {
         // What stays is recognised as left over.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::sink::file::tests::TestDir;
+
+    #[test]
+    fn visitor_who_has_gone_keeps_nobody_out() {
+        let dir = TestDir::new("desk");
+        let state = State::open(Some(dir.path())).unwrap();
+        let Opened::Open(mut desk) = Desk::open(&state) else { panic!("nobody else is here") };
+        // As a second display does, which only wants to know whether somebody is there.
+        drop(UnixStream::connect(state.file(SOCKET)).unwrap());
+        let mut owner = UnixStream::connect(state.file(SOCKET)).unwrap();
+        owner.write_all(b"pair\n").unwrap();
+        assert_eq!(desk.listen(), Some(Request::Refuse), "the first one's end");
+        assert_eq!(desk.listen(), Some(Request::Pair));
+        assert_eq!(desk.listen(), None);
     }
 }
