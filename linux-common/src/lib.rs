@@ -9,13 +9,14 @@
 //! | the directory with a program's files | [`state`] |
 //! | a program's private key; randomness | [`key_file`] |
 //! | whom it trusts; the code that pairs two devices | [`trust`], [`pairing_code`] |
+//! | what a thread may ask of the kernel while it works | [`confinement`] |
 //! | telling the user, and ending | [`log`], [`refused`], [`exit`] |
 //!
 //! The order at start matters, and is this:
 //!
 //! ```no_run
 //! use std::os::fd::AsFd;
-//! use sealcam_linux::{clock::Clock, exit, key_file, state, trust, udp, wait};
+//! use sealcam_linux::{clock::Clock, confinement, exit, key_file, state, trust, udp, wait};
 //! # fn main() -> exit::Result<()> {
 //! // 1. Before there is a secret in memory.
 //! let _ = key_file::protect_memory();
@@ -32,7 +33,10 @@
 //! if let Some(advice) = socket.receive_buffer().advice() {
 //!     sealcam_linux::log::say(format_args!("{advice}"));
 //! }
-//! // 5. One turn of the loop; the core's own deadline would come into `wake` too.
+//! // 5. What is not needed any more is given up, by this thread and those that it starts from now on.
+//! let needs = confinement::Confinement::new().reads(state.path()).uses_sockets();
+//! needs.enter().tell();
+//! // 6. One turn of the loop; the core's own deadline would come into `wake` too.
 //! # let other = |error: std::io::Error| exit::Failure::new(exit::Exit::Other, error.to_string());
 //! loop {
 //!     let wake = watch.next_look();
@@ -57,6 +61,7 @@
 pub mod addresses;
 pub mod answer;
 pub mod clock;
+pub mod confinement;
 pub mod exit;
 pub mod host_port;
 pub mod key_file;
