@@ -14,6 +14,7 @@ use sealcam_core::output::{Event, Output, SessionEnd};
 use sealcam_core::rsa::{SoftwareCameraKey, SoftwareRsa};
 use sealcam_core::time::Instant;
 use sealcam_linux::clock::Clock;
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
@@ -67,6 +68,7 @@ pub(crate) fn pair(state: Option<&Path>, code: String, replace: bool) -> Result<
         config.modulus.fingerprint()
     ));
     let key = key.into_camera_key(OsRng);
+    Confinement::new().changes(state.path()).uses_sockets().enter().tell();
     let link = Link::pair(config, &code.secret, OsRng, key, SoftwareRsa::new(OsRng), now);
     Pairing {
         state: &state,

@@ -21,6 +21,7 @@ use sealcam_core::output::{Event, Output};
 use sealcam_core::rsa::{SoftwareCameraKey, SoftwareRsa};
 use sealcam_core::time::Instant;
 use sealcam_linux::clock::{Clock, SleepWatch};
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
@@ -87,6 +88,9 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
                 Failure::new(Exit::Other, "The store for frames is too small: a fault of this program.")
             })?;
     let authorize = command::authorize_command(modulus, Name::of_host());
+    // The resolver's thread is started by this one and confined with it.
+    let needs = Confinement::new().reads(state.path()).uses_sockets().looks_names_up();
+    needs.enter().tell();
     Loop {
         link,
         socket,

@@ -27,6 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sealcam_core::time::Instant;
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 pub(crate) use camera::list::print as print_cameras;
@@ -109,9 +110,12 @@ impl Source {
         let shared = Shared::new();
         let mut outlet = Outlet::new(shared.clone(), stop.clone(), Box::new(wake), request.max_len);
         let run = open(request, &mut outlet)?;
+        let confinement = confinement(&request.kind);
         let thread = thread::Builder::new()
             .name("source".into())
             .spawn(move || {
+                // What the kernel lacks for it, the loop tells of its own thread.
+                let _entered = confinement.enter();
                 let end = run(&mut outlet);
                 outlet.end(end);
             })
@@ -160,6 +164,15 @@ impl Drop for Source {
 
 /// The rest of a source's life, on its own thread.
 type Run = Box<dyn FnOnce(&mut Outlet) -> Result<()> + Send>;
+
+/// What a source needs once it is open. A camera that is plugged in again is another file under /dev.
+fn confinement(kind: &Kind) -> Confinement {
+    match kind {
+        Kind::Camera(_) => Confinement::new().opens_devices("/dev"),
+        Kind::Pattern | Kind::Stdin => Confinement::new(),
+        Kind::Path(path) => Confinement::new().reads(path),
+    }
+}
 
 fn open(request: &Request, outlet: &mut Outlet) -> Result<Run> {
     match &request.kind {

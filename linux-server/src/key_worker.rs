@@ -6,6 +6,7 @@ use std::thread;
 
 use sealcam_core::output::{Opened, Ticket};
 use sealcam_core::rsa::SoftwareDisplayKey;
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::random::OsRng;
 use sealcam_linux::wait::Waker;
@@ -23,6 +24,8 @@ impl KeyWorker {
         let (tickets, owed) = channel::<Ticket>();
         let (finished, results) = channel();
         let work = move || {
+            // What the kernel lacks for it, the loop tells of its own thread.
+            let _entered = Confinement::new().enter();
             for ticket in owed {
                 if finished.send(ticket.open(&mut key)).is_err() {
                     return;

@@ -261,10 +261,12 @@ fn run(
     shared: &Arc<Shared>,
     opened: &SyncSender<Result<Description>>,
 ) -> Option<SinkEnd> {
-    let Sink { kind, name, warnings } = match open() {
+    let Sink { kind, name, warnings, needs } = match open() {
         Ok(sink) => sink,
         Err(failure) => return Some(SinkEnd::Failed(failure)),
     };
+    // What the kernel lacks for it, the loop tells of its own thread.
+    let _entered = needs.enter();
     if let Kind::Frames(_) = kind {
         shared.lock().mailbox = Mailbox::new(QUEUE);
     }

@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::read;
 use sealcam_core::pairing::TurnedAway;
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
@@ -119,6 +120,8 @@ impl<'a> Conversation<'a> {
     }
 
     fn run(mut self, waiter: &Waiter, mut alone: Option<&mut Alone<'_>>) -> Result<()> {
+        // No name is looked up, but the kernel is asked for this machine's addresses in the same way.
+        Confinement::new().changes(self.state.path()).looks_names_up().enter().tell();
         self.lines.say(Request::Pair.word());
         loop {
             let next = match &mut alone {

@@ -21,6 +21,7 @@ use sealcam_core::rsa::SoftwareRsa;
 use sealcam_core::server::Server;
 use sealcam_core::time::Instant;
 use sealcam_linux::clock::{Clock, SleepWatch};
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::log;
@@ -110,6 +111,9 @@ pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
     display.open_desk();
     display.greet(modulus.fingerprint());
     display.enrol(list, now);
+    // The list is read and never written here. At the end the desk's socket goes, and the screen is given back.
+    let needs = Confinement::new().removes(state.path()).uses_sockets().switches_consoles();
+    needs.enter().lines().iter().for_each(|line| display.tell(line));
     display.run(&waiter, &wakers)
 }
 

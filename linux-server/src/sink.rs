@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use crate::canvas::{Canvas, Rect, Size};
@@ -198,6 +199,8 @@ pub(crate) struct Sink {
     pub(crate) name: String,
     /// What the user should know about it, whole sentences; each to be said once.
     pub(crate) warnings: Vec<String>,
+    /// What the painter's thread needs for it from now on.
+    pub(crate) needs: Confinement,
 }
 
 /// Opens the chosen sink, or else the first that can be opened of: a window where there is a desktop, the
@@ -254,7 +257,12 @@ mod tests {
     }
 
     fn opened(choice: &SinkChoice) -> Sink {
-        Sink { kind: Kind::Frames(Box::new(Nothing)), name: choice.to_string(), warnings: Vec::new() }
+        Sink {
+            kind: Kind::Frames(Box::new(Nothing)),
+            name: choice.to_string(),
+            warnings: Vec::new(),
+            needs: Confinement::new(),
+        }
     }
 
     #[test]

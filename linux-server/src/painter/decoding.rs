@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::Builder;
 
+use sealcam_linux::confinement::Confinement;
+
 use super::mailbox::Parcel;
 use super::shared::Shared;
 use crate::decode::{Decoder, Picture, Undecodable};
@@ -46,6 +48,8 @@ impl Decoding {
         let (work, todo) = channel::<(Parcel, Picture)>();
         let shared = Arc::clone(shared);
         let body = move || {
+            // Pictures come from outside, and this is all that is done with them here.
+            let _entered = Confinement::new().enter();
             for (frame, mut picture) in todo {
                 let result = decode(&frame.jpeg, &mut picture);
                 shared.decoded(Decoded { frame, picture, result });

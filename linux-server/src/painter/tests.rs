@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use sealcam_linux::confinement::Confinement;
+
 use super::*;
 use crate::canvas::{Canvas, Size};
 use crate::fit::PixelShape;
@@ -128,7 +130,14 @@ impl Bench {
         let (waker, woken) = channel();
         let (permits, permitting) = channel();
         let recorder = Recorder { seen: sender, permits: permitted.then_some(permitting), between_pictures };
-        let open = move || Ok(Sink { kind: kind(recorder), name: "test".to_owned(), warnings: Vec::new() });
+        let open = move || {
+            Ok(Sink {
+                kind: kind(recorder),
+                name: "test".to_owned(),
+                warnings: Vec::new(),
+                needs: Confinement::new(),
+            })
+        };
         let dial = Dial::default();
         let clock = dial.clone();
         dial.turn(10_000);

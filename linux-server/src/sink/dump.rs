@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::{FrameSink, Kind, Sink, SinkEnd, file};
@@ -29,6 +30,7 @@ pub(crate) fn open(directory: &Path) -> Result<Sink> {
         name: format!("files in {}", directory.display()),
         kind: Kind::Frames(Box::new(Dump { directory: directory.to_owned() })),
         warnings: Vec::new(),
+        needs: Confinement::new().changes(directory),
     })
 }
 

@@ -35,6 +35,11 @@ fn create(part: &Path) -> io::Result<File> {
     }
 }
 
+/// The directory that `path` lies in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A failure to write `path`, with what can be done about it.
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let advice = match error.raw_os_error().map(Errno::from_raw) {

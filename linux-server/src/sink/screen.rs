@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use framebuffer::{Bitfield, FixScreeninfo, Framebuffer, VarScreeninfo};
 use nix::errno::Errno;
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::console::Console;
@@ -77,7 +78,8 @@ pub(super) fn open(path: &Path) -> Result<Sink> {
     let warnings = console.warning().map(str::to_owned).into_iter().collect();
     let row = vec![0; geometry.row_bytes];
     let screen = Screen { device, geometry, layout, console, row, framed: None };
-    Ok(Sink { kind: Kind::Pixels(Box::new(screen)), name, warnings })
+    let needs = Confinement::new().switches_consoles();
+    Ok(Sink { kind: Kind::Pixels(Box::new(screen)), name, warnings, needs })
 }
 
 impl PixelSink for Screen {

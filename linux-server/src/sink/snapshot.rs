@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::{Caption, Kind, Pace, PixelSink, Sink, SinkEnd, Surface, View, file};
@@ -33,6 +34,7 @@ pub(crate) fn open(path: &Path) -> Result<Sink> {
         name: format!("the PNG file {}", path.display()),
         kind: Kind::Pixels(Box::new(sink)),
         warnings: Vec::new(),
+        needs: Confinement::new().changes(file::directory_of(path)),
     })
 }
 

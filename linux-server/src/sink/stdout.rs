@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::{FrameSink, Kind, Sink, SinkEnd};
@@ -29,6 +30,7 @@ pub(crate) fn open() -> Result<Sink> {
         name: "standard output".to_owned(),
         kind: Kind::Frames(Box::new(Stdout { pipe: pipe.into() })),
         warnings: Vec::new(),
+        needs: Confinement::new(),
     })
 }
 

@@ -17,6 +17,7 @@ use nix::sys::termios::{
     FlowArg, FlushArg, LocalFlags, SetArg, Termios, tcflow, tcflush, tcgetattr, tcsetattr,
 };
 use nix::unistd::{getpgrp, tcgetpgrp};
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::wait::takes_output;
 
@@ -67,7 +68,8 @@ pub(super) fn open() -> Result<Sink> {
     out.write_all(ENTER).map_err(cannot)?;
     let name = format!("this terminal ({})", depth.name());
     let terminal = Terminal { out, page: Page::new(depth), guard };
-    Ok(Sink { kind: Kind::Pixels(Box::new(terminal)), name, warnings: Vec::new() })
+    let needs = Confinement::new().controls_devices();
+    Ok(Sink { kind: Kind::Pixels(Box::new(terminal)), name, warnings: Vec::new(), needs })
 }
 
 impl PixelSink for Terminal {

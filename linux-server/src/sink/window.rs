@@ -3,9 +3,11 @@
 //! The painter composes at the window's own size, so nothing is scaled twice. Escape or closing it ends the program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use minifb::{Key, ScaleMode, Window as Desktop, WindowOptions};
+use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::{Caption, Kind, Pace, PixelSink, Sink, SinkEnd, Surface, View};
@@ -47,6 +49,7 @@ pub(super) fn open() -> Result<Sink> {
                 kind: Kind::Pixels(Box::new(window)),
                 name: "a window".to_owned(),
                 warnings: Vec::new(),
+                needs: Confinement::new().shows_a_window(&scratch()),
             });
         }
         Ok(Err(error)) => error.to_string(),
@@ -59,6 +62,12 @@ pub(super) fn open() -> Result<Sink> {
              and its libraries (Debian: libx11-6 libxcursor1 libxkbcommon0)."
         ),
     ))
+}
+
+/// Where the desktop's libraries share pictures with the desktop.
+fn scratch() -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/dev/shm")]).collect()
 }
 
 impl PixelSink for Window {

@@ -12,6 +12,7 @@
 
 mod world;
 
+mod confinement;
 mod ends;
 mod hostile;
 mod leftovers;
