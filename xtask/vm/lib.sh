@@ -185,6 +185,21 @@ ends() {
 # A child that has ended is still there, as a zombie, until it is waited for.
 is_gone() { ! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; }
 
+# is_confined PID CAPABILITIES: none of its threads can gain rights, each has a filter for system calls, and no capabilities
+# but these (as /proc writes them).
+is_confined() {
+    ANSWER="see /proc/$1/task"
+    comes_true "all threads of process $1 are confined" confined_so "$@"
+}
+
+confined_so() {
+    for thread in /proc/"$1"/task/*; do
+        for line in "NoNewPrivs:.1" "Seccomp:.2"; do grep -q "^$line" "$thread/status" || return 1; done
+        permitted=$(sed -n 's/^CapPrm:.//p' "$thread/status")
+        [ "$permitted" = 0000000000000000 ] || [ "$permitted" = "$2" ] || return 1
+    done
+}
+
 stop() { kill -TERM "$1"; ends "$1" "$2" 0; }
 
 # --- the USB camera ------------------------------------------------------------------------------------------------
