@@ -83,10 +83,11 @@ impl Clock {
     }
 
     /// A driver's CLOCK_MONOTONIC timestamp (`v4l2_buffer.timestamp` where the buffer's flags say
-    /// `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`): seconds and microseconds. Negative values count as zero.
+    /// `V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC`): seconds and microseconds, which have 32 bits on 32-bit processors.
+    /// Negative values count as zero.
     #[must_use]
-    pub fn from_timeval(self, seconds: i64, micros: i64) -> Instant {
-        instant(seconds, micros)
+    pub fn from_timeval(self, seconds: impl Into<i64>, micros: impl Into<i64>) -> Instant {
+        instant(seconds.into(), micros.into())
     }
 }
 
@@ -129,8 +130,8 @@ mod tests {
 
     #[test]
     fn driver_timestamp_is_on_the_same_scale() {
-        assert_eq!(Clock.from_timeval(3, 250_000), Instant::from_micros(3_250_000));
-        assert_eq!(Clock.from_timeval(-1, -1), Instant::ZERO);
-        assert_eq!(Clock.from_timeval(i64::MAX, 0), Instant::from_micros(u64::MAX));
+        assert_eq!(Clock.from_timeval(3_i64, 250_000_i32), Instant::from_micros(3_250_000));
+        assert_eq!(Clock.from_timeval(-1_i32, -1_i32), Instant::ZERO);
+        assert_eq!(Clock.from_timeval(i64::MAX, 0_i64), Instant::from_micros(u64::MAX));
     }
 }
