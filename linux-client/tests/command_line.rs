@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-camera-key.pem");
+const OTHER_KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-camera2-key.pem");
 const SHORT_KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-2048-bit-key.pem");
 const EXPONENT_3_KEY: &str = include_str!("../../core/tests/data/TEST-ONLY-exponent-3-key.pem");
 
@@ -69,6 +70,11 @@ impl Camera {
         run_in(&self.0, arguments)
     }
 
+    /// The same with the other camera's directory as that of credentials.
+    fn run_given(&self, credentials: &Self, arguments: &[&str]) -> Done {
+        end(command_in(&self.0, arguments).env("CREDENTIALS_DIRECTORY", &credentials.0))
+    }
+
     /// The log of a command that must end with this exit code.
     fn refused(&self, code: i32, arguments: &[&str]) -> String {
         let done = self.run(arguments);
@@ -85,8 +91,17 @@ impl Drop for Camera {
 }
 
 fn run_in(state: &Path, arguments: &[&str]) -> Done {
+    end(&mut command_in(state, arguments))
+}
+
+fn command_in(state: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealcam-client"));
-    command.arg("--state").arg(state).args(arguments).stdin(Stdio::null()).env_remove("STATE_DIRECTORY");
+    command.arg("--state").arg(state).args(arguments).stdin(Stdio::null());
+    command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
+fn end(command: &mut Command) -> Done {
     let output = command.output().unwrap();
     Done {
         code: output.status.code(),
@@ -194,6 +209,44 @@ fn state_that_cannot_be_trusted_is_refused() {
     let file = Camera::new();
     let done = run_in(&file.0.join("camera_key.pem"), &["fingerprint"]);
     assert!(done.code == Some(3) && done.log.contains("not a directory"), "{done:?}");
+}
+
+#[test]
+fn credential_is_the_key_and_the_one_in_the_state_directory_stays() {
+    let (camera, credentials) = (Camera::new(), Camera::without_key());
+    let given = credentials.put("camera_key.pem", OTHER_KEY);
+    let expected = credentials.run(&["fingerprint"]).output;
+    let done = camera.run_given(&credentials, &["fingerprint"]);
+    assert_eq!((done.code, &done.output), (Some(0), &expected), "{done:?}");
+    assert!(
+        done.log.contains(&format!("The key comes from the credential {}.", given.display())),
+        "{done:?}"
+    );
+    assert!(done.log.contains("Another key lies in "), "{done:?}");
+    assert_ne!(camera.run(&["fingerprint"]).output, expected);
+    let kept = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(kept(&given) == OTHER_KEY && kept(&camera.0.join("camera_key.pem")) == KEY);
+
+    let empty = Camera::without_key();
+    assert_eq!(empty.run_given(&credentials, &["fingerprint"]).output, expected);
+    assert_eq!(fs::read_dir(&empty.0).unwrap().count(), 0, "no key was made");
+    let own = camera.run_given(&empty, &["fingerprint"]);
+    assert_eq!(own.output, camera.run(&["fingerprint"]).output, "no such credential is as no credential");
+}
+
+#[test]
+fn credential_that_cannot_be_used_is_refused_whatever_else_there_is() {
+    let (camera, credentials) = (Camera::new().trusting(), Camera::without_key());
+    for (text, mode, reason) in
+        [(OTHER_KEY, 0o444, "is open to others"), (SHORT_KEY, 0o400, "3072 bits"), ("", 0o400, "not PEM")]
+    {
+        let given = credentials.put("camera_key.pem", text);
+        fs::set_permissions(&given, Permissions::from_mode(mode)).unwrap();
+        let done = camera.run_given(&credentials, &["--source", "pattern"]);
+        assert!(done.code == Some(3) && done.log.contains(reason), "{reason}: {done:?}");
+        assert!(done.log.contains(given.to_str().unwrap()) && done.output.is_empty(), "{done:?}");
+        fs::remove_file(&given).unwrap();
+    }
 }
 
 #[test]

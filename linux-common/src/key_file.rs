@@ -1,9 +1,12 @@
-//! A program's private key on disk: PKCS#8 PEM, for its owner only, made on the first start.
+//! A program's private key: a credential of its service, else a file in the state directory, made on the first start.
+//! PKCS#8 PEM, for its owner only.
 //!
-//! The arithmetic and the text are the core's (`sealcam_core::rsa`); who may read the file is [`crate::state`]'s.
+//! The arithmetic and the text are the core's (`sealcam_core::rsa`); who may read the file is [`crate::state`]'s, and
+//! who may read the credential `credential.rs`'s.
 //! docs/protocol.md §1 has the size and the exponent, §13 the care that a private key needs.
 
 use std::io;
+use std::path::Path;
 
 use nix::sys::prctl;
 use sealcam_core::key::KeyError;
@@ -11,10 +14,12 @@ use sealcam_core::rsa::{PEM_MAX, PemError, PrivateKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::credential;
 use crate::exit::{Exit, Failure, Result};
 use crate::log::say;
 use crate::random::OsRng;
 use crate::state::State;
+use crate::trust::{cameras, display};
 
 /// Which key: each program has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub enum KeyFile {
 }
 
 impl KeyFile {
-    /// The name of the file in the state directory.
+    /// The name of the file in the state directory, and of the credential.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,7 +40,7 @@ impl KeyFile {
         }
     }
 
-    /// Reads the key; `None` if there is none yet.
+    /// Reads the key in the state directory; `None` if there is none yet.
     ///
     /// # Errors
     /// [`Exit::State`], with what to do: open to others, of another owner, damaged, or not RSA-3072 with e = 65537.
@@ -45,20 +50,59 @@ impl KeyFile {
         PrivateKey::read_pem(text.as_slice()).map(Some).map_err(|error| self.unusable(state, error))
     }
 
-    /// Reads the key, or makes one if there is none yet, which takes from a second to a minute and is told on
-    /// standard error. Of several processes that make one at the same time, all get the one that stays.
+    /// The credential of this name if the service manager has handed one over, which is then told on standard error.
+    /// Else the key in the state directory; or makes one there if there is none yet, which takes from a second to a
+    /// minute and is told too. Of several processes that make one at the same time, all get the one that stays.
     ///
     /// Do this before [`Waiter::new`](crate::wait::Waiter::new), so that Ctrl-C still ends it.
     ///
     /// # Errors
-    /// As [`KeyFile::load`]; [`Exit::State`] if the file cannot be written, [`Exit::Other`] if the system's source
-    /// of randomness fails. Nothing is left behind then.
+    /// As [`KeyFile::load`], for a credential too: where there is one, no other key is tried. [`Exit::State`] if the
+    /// file cannot be written, [`Exit::Other`] if the system's source of randomness fails. Nothing is left behind then.
     pub fn load_or_make(self, state: &State) -> Result<PrivateKey> {
-        if let Some(key) = self.load(state)? {
+        self.obtain(credential::directory().as_deref(), state)
+    }
+
+    fn obtain(self, credentials: Option<&Path>, state: &State) -> Result<PrivateKey> {
+        let credential = credentials.map(|directory| directory.join(self.name()));
+        if let Some(path) = credential
+            && let Some(key) = load_credential(&path)?
+        {
+            say(format_args!("The key comes from the credential {}.", path.display()));
+            self.tell_of_another(&key, state);
             return Ok(key);
         }
+        match self.load(state)? {
+            Some(key) => Ok(key),
+            None => self.make(state),
+        }
+    }
+
+    /// Whoever runs a command without the credential gets the key in the state directory, and would wonder.
+    fn tell_of_another(self, credential: &PrivateKey, state: &State) {
+        // One that cannot be used is not used, and that is told by whatever comes to need it.
+        let Ok(Some(key)) = self.load(state) else { return };
+        if key.modulus() != credential.modulus() {
+            say(format_args!(
+                "Another key lies in {}, and is not used. A command that is run without the credential, in a shell, \
+                 takes that one.",
+                state.file(self.name()).display()
+            ));
+        }
+    }
+
+    fn make(self, state: &State) -> Result<PrivateKey> {
         state.check_writable()?;
         let path = state.file(self.name());
+        let trust = state.file(self.trust());
+        if trust.exists() {
+            say(format_args!(
+                "{} says whom to trust, but there is no key beside it. If the program that uses this directory has its \
+                 key from a credential, the one that is made now is another: docs/systemd/README.md says how to run a \
+                 command with the credential.",
+                trust.display()
+            ));
+        }
         say(format_args!(
             "Making a 3072-bit RSA key, once: a second or two on a PC, up to a minute on a small device..."
         ));
@@ -84,6 +128,14 @@ impl KeyFile {
         Ok(made)
     }
 
+    /// The file that says whom the program with this key trusts.
+    const fn trust(self) -> &'static str {
+        match self {
+            Self::Display => cameras::FILE,
+            Self::Camera => display::FILE,
+        }
+    }
+
     fn unusable(self, state: &State, error: PemError) -> Failure {
         let path = state.file(self.name());
         let shown = path.display();
@@ -99,6 +151,20 @@ impl KeyFile {
             ),
         )
     }
+}
+
+fn load_credential(path: &Path) -> Result<Option<PrivateKey>> {
+    let Some(text) = credential::read(path, PEM_MAX)? else { return Ok(None) };
+    PrivateKey::read_pem(text.as_slice()).map(Some).map_err(|error| {
+        let shown = path.display();
+        Failure::new(
+            Exit::State,
+            format!(
+                "The key in the credential {shown} cannot be used: {error}. Name the right file in the service's unit. \
+                 No other key was tried."
+            ),
+        )
+    })
 }
 
 /// Keeps what is in this process's memory to itself: no core dump, no debugger of another process of the same user.
@@ -118,7 +184,10 @@ fn not_made(error: KeyError) -> Failure {
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::PathBuf;
     use std::thread;
+
+    use sealcam_core::key::Modulus;
 
     use super::*;
     use crate::scratch::Scratch;
@@ -195,6 +264,70 @@ mod tests {
             let failure = refused(text);
             assert_eq!(failure.exit, Exit::State);
             assert!(failure.message.contains(cause), "{failure}");
+        }
+    }
+
+    /// Makes the directory of credentials, with this key in it.
+    fn give(scratch: &Scratch, text: &[u8], mode: u32) -> PathBuf {
+        let path = scratch.path().join("credentials/camera_key.pem");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn modulus(text: &[u8]) -> Modulus {
+        *PrivateKey::read_pem(text).unwrap().modulus()
+    }
+
+    #[test]
+    fn credential_is_the_key_and_nothing_is_written() {
+        for in_state in [None, Some(GOOD), Some(OTHER), Some(SHORT)] {
+            let (scratch, credentials) = (Scratch::new(), Scratch::new());
+            let state = state(&scratch);
+            if let Some(text) = in_state {
+                put(&state, KeyFile::Camera, text);
+            }
+            let given = give(&credentials, GOOD, 0o400);
+            let key = KeyFile::Camera.obtain(given.parent(), &state).unwrap();
+            assert!(*key.modulus() == modulus(GOOD));
+            assert_eq!(fs::read(&given).unwrap(), GOOD);
+            assert_eq!(fs::metadata(&given).unwrap().mode() & 0o7777, 0o400);
+            assert_eq!(fs::read(state.file("camera_key.pem")).ok().as_deref(), in_state);
+            let names = fs::read_dir(state.path()).unwrap().count();
+            assert_eq!(names, usize::from(in_state.is_some()), "something else was written");
+        }
+    }
+
+    #[test]
+    fn credentials_without_this_key_are_as_none() {
+        let (scratch, credentials) = (Scratch::new(), Scratch::new());
+        let state = state(&scratch);
+        put(&state, KeyFile::Display, OTHER);
+        let given = give(&credentials, GOOD, 0o400);
+        for directory in [given.parent(), Some(&credentials.path().join("gone")), None] {
+            assert!(*KeyFile::Display.obtain(directory, &state).unwrap().modulus() == modulus(OTHER));
+        }
+    }
+
+    #[test]
+    fn unusable_credential_is_refused_by_cause_and_no_other_key_is_tried() {
+        for (text, mode, cause) in [
+            (SHORT, 0o400, "3072 bits"),
+            (EXPONENT_3, 0o400, "65537"),
+            (&GOOD[..GOOD.len() / 2], 0o400, "not PEM"),
+            (b"", 0o400, "not PEM"),
+            (&[b'x'; PEM_MAX + 1], 0o400, "more than 8192 bytes"),
+            (GOOD, 0o444, "open to others (mode 0444)"),
+        ] {
+            let (scratch, credentials) = (Scratch::new(), Scratch::new());
+            let state = state(&scratch);
+            put(&state, KeyFile::Camera, GOOD);
+            let given = give(&credentials, text, mode);
+            let failure = KeyFile::Camera.obtain(given.parent(), &state).err().unwrap();
+            assert_eq!(failure.exit, Exit::State);
+            assert!(failure.message.contains(cause), "{failure}");
+            assert!(failure.message.contains(&given.display().to_string()), "{failure}");
         }
     }
 

@@ -62,6 +62,7 @@ pub mod addresses;
 pub mod answer;
 pub mod clock;
 pub mod confinement;
+mod credential;
 pub mod exit;
 pub mod host_port;
 pub mod key_file;

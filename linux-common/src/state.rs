@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure, Result};
 
-mod file;
+pub(crate) mod file;
 
 /// How often [`Watch::changed`] looks at its file.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -62,7 +62,9 @@ impl State {
     /// [`Exit::State`], with what to do: unreadable, not a regular file, too long, of another owner, or open to
     /// others than its owner (any of the mode bits 077).
     pub fn read(&self, name: &str, max_len: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        file::read(&self.file(name), &self.metadata()?, max_len)
+        let (path, directory) = (self.file(name), self.metadata()?);
+        let unreadable = |error: &io::Error| failure(&format!("read {}", path.display()), error);
+        file::read(&path, max_len, |found| file::check(&path, found, &directory), unreadable)
     }
 
     /// Whether a file could be made here now; for asking before work that would be lost.
@@ -250,7 +252,7 @@ fn failure(tried: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::State, format!("Cannot {tried}: {error}.{advice}"))
 }
 
-fn user_name(uid: Uid) -> String {
+pub(crate) fn user_name(uid: Uid) -> String {
     let user = User::from_uid(uid).ok().flatten();
     user.map_or_else(|| format!("user {uid}"), |user| format!("user {}", user.name))
 }

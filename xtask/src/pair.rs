@@ -66,7 +66,7 @@ fn with_state(program: &Path, state: PathBuf) -> Command {
     let mut command = Command::new(program);
     command.args([OsStr::new("--state"), state.as_os_str()]);
     // A service manager's or a user's own state is none of the demo's business.
-    command.env_remove("STATE_DIRECTORY");
+    command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
     command
 }
 

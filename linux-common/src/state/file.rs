@@ -12,19 +12,22 @@ use zeroize::Zeroizing;
 use super::{failure, user_name};
 use crate::exit::{Exit, Failure, Result};
 
-/// The file at `path` in `directory`, or `None` if there is none.
-pub(super) fn read(path: &Path, directory: &Metadata, max_len: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let shown = path.display();
-    let tried = || format!("read {shown}");
+/// The whole file at `path`, or `None` if there is none. Nothing of it is read unless `check` passes what it is and whose;
+/// what the system refuses, `unreadable` puts into words.
+pub(crate) fn read(
+    path: &Path,
+    max_len: usize,
+    check: impl FnOnce(&Metadata) -> Result<()>,
+    unreadable: impl Fn(&io::Error) -> Failure,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
     // Without O_NONBLOCK, opening a FIFO of that name would wait for a writer.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failure(&tried(), &error)),
+        Err(error) => return Err(unreadable(&error)),
     };
-    let metadata = file.metadata().map_err(|error| failure(&tried(), &error))?;
-    check(path, &metadata, directory)?;
+    check(&file.metadata().map_err(|error| unreadable(&error))?)?;
     // One byte more than allowed tells a file that is too long; never grown, which would leave a copy behind.
     let mut contents = Zeroizing::new(vec![0; max_len + 1]);
     let mut len = 0;
@@ -33,13 +36,13 @@ pub(super) fn read(path: &Path, directory: &Metadata, max_len: usize) -> Result<
             Ok(0) => break,
             Ok(read) => len += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failure(&tried(), &error)),
+            Err(error) => return Err(unreadable(&error)),
         }
     }
     if len > max_len {
         return Err(Failure::new(
             Exit::State,
-            format!("{shown} has more than {max_len} bytes: not what it should be."),
+            format!("{} has more than {max_len} bytes: not what it should be.", path.display()),
         ));
     }
     contents.truncate(len);
@@ -83,7 +86,7 @@ fn write_new(directory: &File, new: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 /// Refuses a file that anyone but its owner can open, or that someone else has made.
-fn check(path: &Path, file: &Metadata, directory: &Metadata) -> Result<()> {
+pub(super) fn check(path: &Path, file: &Metadata, directory: &Metadata) -> Result<()> {
     let path = path.display();
     let refuse = |message: String| Err(Failure::new(Exit::State, message));
     if !file.is_file() {

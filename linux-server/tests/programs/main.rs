@@ -13,6 +13,7 @@
 mod world;
 
 mod confinement;
+mod credential;
 mod ends;
 mod hostile;
 mod leftovers;

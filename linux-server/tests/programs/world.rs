@@ -28,7 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const DISPLAY_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-display-key.pem");
 const CAMERA_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera-key.pem");
-const OTHER_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera2-key.pem");
+pub(crate) const OTHER_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera2-key.pem");
 
 /// The name under which the camera is authorized.
 pub(crate) const CAMERA: &str = "porch";
@@ -181,7 +181,8 @@ impl House {
     fn command(&self, path: &Path, state: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(path);
         command.args([OsStr::new("--state"), self.path(state).as_os_str()]).args(arguments);
-        command.env_remove("STATE_DIRECTORY").envs(self.environment.iter().cloned());
+        command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(self.environment.iter().cloned());
         command.current_dir(&self.scene.path);
         command
     }
