@@ -6,8 +6,9 @@ use sealcam_core::key::Fingerprint;
 use sealcam_linux::answer;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
-use sealcam_linux::key_file::{self, KeyFile};
+use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::log;
+use sealcam_linux::memory;
 use sealcam_linux::state::State;
 use sealcam_linux::trust::display::{self, Trusted};
 use sealcam_linux::trust::{Camera, DisplayConf, Name};
@@ -64,7 +65,7 @@ pub(crate) fn authorize_command(modulus: sealcam_core::key::Modulus, name: Name)
 
 /// Opens the state directory and says which it is: root's, a service's and a user's differ.
 pub(crate) fn open(given: Option<&Path>) -> Result<State> {
-    let _ = key_file::protect_memory();
+    let _ = memory::protect();
     let state = State::open(given)?;
     log::say(format_args!("State directory: {state}"));
     Ok(state)

@@ -24,7 +24,7 @@ use sealcam_linux::state::State;
 use sealcam_linux::trust::{DisplayConf, display};
 use sealcam_linux::udp::{Sent, Socket};
 use sealcam_linux::wait::Waiter;
-use sealcam_linux::{log, resolve};
+use sealcam_linux::{log, memory, resolve};
 use zeroize::Zeroizing;
 
 use crate::command;
@@ -52,6 +52,7 @@ pub(crate) fn pair(state: Option<&Path>, code: String, replace: bool) -> Result<
     })?;
     state.check_writable()?;
     let key = KeyFile::Camera.load_or_make(&state)?;
+    memory::lock();
     let addresses = resolve::lookup(&code.place)?;
 
     let waiter = Waiter::new()?;

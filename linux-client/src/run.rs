@@ -26,6 +26,7 @@ use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::log;
+use sealcam_linux::memory;
 use sealcam_linux::random::OsRng;
 use sealcam_linux::resolve::Resolver;
 use sealcam_linux::state::{State, Watch};
@@ -63,6 +64,7 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
     source::check(&request)?;
     let state = command::open(state)?;
     let key = KeyFile::Camera.load_or_make(&state)?;
+    memory::lock();
     let watch = state.watch(display::FILE, Clock.now());
     let modulus = *key.modulus();
     let display = DisplayConf::load(&state)?.ok_or_else(|| no_display(&state, modulus))?;

@@ -5,10 +5,8 @@
 //! who may read the credential `credential.rs`'s.
 //! docs/protocol.md §1 has the size and the exponent, §13 the care that a private key needs.
 
-use std::io;
 use std::path::Path;
 
-use nix::sys::prctl;
 use sealcam_core::key::KeyError;
 use sealcam_core::rsa::{PEM_MAX, PemError, PrivateKey};
 use zeroize::Zeroizing;
@@ -165,15 +163,6 @@ fn load_credential(path: &Path) -> Result<Option<PrivateKey>> {
             ),
         )
     })
-}
-
-/// Keeps what is in this process's memory to itself: no core dump, no debugger of another process of the same user.
-/// Call it first in `main`.
-///
-/// # Errors
-/// The kernel's; there is no reason to go on without.
-pub fn protect_memory() -> io::Result<()> {
-    Ok(prctl::set_dumpable(false)?)
 }
 
 fn not_made(error: KeyError) -> Failure {

@@ -7,7 +7,8 @@
 //! | sleeping until there is something to do; waking from another thread; signals | [`wait`] |
 //! | this machine's addresses, places as people write them, looking names up | [`addresses`], [`host_port`], [`resolve`] |
 //! | the directory with a program's files | [`state`] |
-//! | a program's private key; randomness | [`key_file`] |
+//! | a program's private key; randomness | [`key_file`], [`random`] |
+//! | keys in memory: nobody looks, and they stay out of the swap | [`memory`] |
 //! | whom it trusts; the code that pairs two devices | [`trust`], [`pairing_code`] |
 //! | what a thread may ask of the kernel while it works | [`confinement`] |
 //! | telling the user, and ending | [`log`], [`refused`], [`exit`] |
@@ -16,13 +17,14 @@
 //!
 //! ```no_run
 //! use std::os::fd::AsFd;
-//! use sealcam_linux::{clock::Clock, confinement, exit, key_file, state, trust, udp, wait};
+//! use sealcam_linux::{clock::Clock, confinement, exit, key_file, memory, state, trust, udp, wait};
 //! # fn main() -> exit::Result<()> {
 //! // 1. Before there is a secret in memory.
-//! let _ = key_file::protect_memory();
+//! let _ = memory::protect();
 //! // 2. What may take long and may be interrupted by Ctrl-C.
 //! let state = state::State::open(None)?;
 //! let key = key_file::KeyFile::Display.load_or_make(&state)?;
+//! memory::lock();
 //! // 3. The watch before what it watches is read, so that no change is missed.
 //! let mut watch = state.watch(trust::cameras::FILE, Clock.now());
 //! let mut cameras = trust::AuthorizedCameras::load(&state)?;
@@ -67,6 +69,7 @@ pub mod exit;
 pub mod host_port;
 pub mod key_file;
 pub mod log;
+pub mod memory;
 pub mod padding;
 pub mod pairing_code;
 pub mod random;

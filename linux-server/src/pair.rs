@@ -25,7 +25,7 @@ use sealcam_linux::state::State;
 use sealcam_linux::trust::cameras::{self, MAX_CAMERAS};
 use sealcam_linux::trust::{Authorized, AuthorizedCameras, Camera, Name};
 use sealcam_linux::wait::Waiter;
-use sealcam_linux::{addresses, answer, log};
+use sealcam_linux::{addresses, answer, log, memory};
 
 use self::alone::Alone;
 use self::desk::{Desk, Opened};
@@ -65,6 +65,7 @@ fn pair_with(stream: UnixStream, args: &PairArgs, state: &State) -> Result<()> {
 /// Pairs where no display runs.
 fn pair_alone(args: &PairArgs, state: &State) -> Result<()> {
     let key = KeyFile::Display.load_or_make(state)?;
+    memory::lock();
     let desk = match Desk::open(state) {
         Opened::Open(desk) => desk,
         // Somebody has come meanwhile.

@@ -25,6 +25,7 @@ use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::log;
+use sealcam_linux::memory;
 use sealcam_linux::random::OsRng;
 use sealcam_linux::state::{State, Watch};
 use sealcam_linux::trust::{AuthorizedCameras, cameras};
@@ -55,6 +56,7 @@ type Display<'b> = Server<'b, OsRng, SoftwareRsa<OsRng>>;
 pub(crate) fn show(args: &RunArgs, state: Option<&Path>) -> Result<()> {
     let state = command::open(state)?;
     let key = KeyFile::Display.load_or_make(&state)?;
+    memory::lock();
     let modulus = *key.modulus();
     let watch = state.watch(cameras::FILE, Clock.now());
     let list = AuthorizedCameras::load(&state)?;

@@ -202,6 +202,15 @@ confined_so() {
 
 stop() { kill -TERM "$1"; ends "$1" "$2" 0; }
 
+# is_locked PID WHO: its memory stays out of the swap, all of it, as root may have it.
+is_locked() {
+    locked=$(kilobytes "$1" VmLck) resident=$(kilobytes "$1" VmRSS)
+    [ "$locked" -ge "$resident" ] || fail "$2 has locked $locked kB and takes $resident kB"
+    note "$2 has locked $locked kB and takes $resident kB"
+}
+
+kilobytes() { sed -n "s/^$2:[^0-9]*\([0-9]*\) kB/\1/p" "/proc/$1/status"; }
+
 # --- the USB camera ------------------------------------------------------------------------------------------------
 
 # plug_in [OPTIONS of usb-camera]: waits until Linux has made a device of it.

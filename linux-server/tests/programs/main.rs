@@ -17,6 +17,7 @@ mod credential;
 mod ends;
 mod hostile;
 mod leftovers;
+mod locked;
 mod pairing;
 mod refusals;
 mod restart;

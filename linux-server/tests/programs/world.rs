@@ -26,8 +26,8 @@ pub(crate) use self::relay::{Relay, To, socket};
 /// However slow the machine, what takes longer than this does not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-const DISPLAY_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-display-key.pem");
-const CAMERA_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera-key.pem");
+pub(crate) const DISPLAY_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-display-key.pem");
+pub(crate) const CAMERA_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera-key.pem");
 pub(crate) const OTHER_KEY: &[u8] = include_bytes!("../../../core/tests/data/TEST-ONLY-camera2-key.pem");
 
 /// The name under which the camera is authorized.
@@ -38,6 +38,8 @@ pub(crate) struct House {
     scene: Arc<Scene>,
     /// Set for every program.
     pub(crate) environment: Vec<(&'static str, PathBuf)>,
+    /// The words of a command that becomes every program, such as `prlimit` with what it sets.
+    pub(crate) under: Vec<String>,
 }
 
 /// The directory, and the logs of all programs that ran in it: what a failure tells.
@@ -49,7 +51,7 @@ pub(crate) struct Scene {
 impl House {
     /// A display and a camera that have keys and do not know each other.
     pub(crate) fn of_strangers() -> Self {
-        let house = Self { scene: Arc::new(Scene::new()), environment: Vec::new() };
+        let house = Self { scene: Arc::new(Scene::new()), environment: Vec::new(), under: Vec::new() };
         house.put("display", "display_key.pem", DISPLAY_KEY);
         house.put("camera", "camera_key.pem", CAMERA_KEY);
         house
@@ -179,7 +181,9 @@ impl House {
     }
 
     fn command(&self, path: &Path, state: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(path);
+        let mut words = self.under.iter().map(OsStr::new).chain([path.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         command.args([OsStr::new("--state"), self.path(state).as_os_str()]).args(arguments);
         command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
         command.envs(self.environment.iter().cloned());

@@ -13,3 +13,5 @@ start_camera
 says display "Pictures go to /dev/fb0 ($SIZE, $DEPTH bits per pixel)"
 says display "taking pictures"
 goes_on exact
+is_locked $DISPLAY_PID display
+is_locked $CAMERA_PID camera
