@@ -1,5 +1,5 @@
-"""The camera's role in a session (docs/protocol.md §8 to §11, §17): one JPEG, again and again, to a
-display that runs; then CLOSE 0.
+"""The camera's role in a session (docs/protocol.md §8 to §11, §17): JPEGs in turn, again and again,
+to a display that runs; then CLOSE 0.
 
 A whole camera dials again when a session ends. Here every end but the wished one is a `Fault`.
 """
@@ -31,7 +31,7 @@ class Camera:
         self.feedback = self.media_since = None
         self.silent_since = None
         self.missed = 0
-        self.frames = Pacer(wishes.jpeg)
+        self.frames = Pacer(wishes.pictures)
         self.next_status = self.next_frame = None
         self.next_ping = None
         self.next_kex = self.kex_wait = None
@@ -172,7 +172,7 @@ class Camera:
                 f"CONFIG: frames of up to {config.max_frame} bytes, receive buffer "
                 f"{config.buffer}, budget {config.budget_ms} ms"
             )
-            if len(self.wishes.jpeg) > config.max_frame:
+            if max(map(len, self.wishes.pictures)) > config.max_frame:
                 raise Fault(SOURCE, f"the display takes no frame over {config.max_frame} bytes")
             self.next_frame = now()
         self.config = config
@@ -246,7 +246,7 @@ class Camera:
         ready = frames.due is None and at >= self.next_frame
         if ready and frames.number < self.wishes.frames:
             # As with `end_exchange`: a frame once begun waits for nothing.
-            self.session.ready(len(self.wishes.jpeg) // messages.PAYLOAD + 8)
+            self.session.ready(len(frames.next()) // messages.PAYLOAD + 8)
             at = now()
             frames.begin(at, at - self.wishes.age * MS, interval)
             self.next_frame = max(self.next_frame + interval, at)
@@ -275,11 +275,11 @@ class Camera:
 
 
 class Pacer:
-    """Cuts the frame into chunks and says when they leave: in eight steps, and in no larger bursts
+    """Cuts a frame into chunks and says when they leave: in eight steps, and in no larger bursts
     than the display's receive buffer allows (§17)."""
 
-    def __init__(self, jpeg):
-        self.jpeg = jpeg
+    def __init__(self, pictures):
+        self.pictures = pictures
         self.buffer = UNKNOWN_BUFFER
         self.number = 0
         self.due = None
@@ -287,10 +287,14 @@ class Pacer:
         self.waiting = []
         self.tokens, self.filled_at = 0, 0
 
+    def next(self):
+        """The picture whose turn it is."""
+        return self.pictures[self.number % len(self.pictures)]
+
     def begin(self, at, taken_at, interval):
+        jpeg, size = self.next(), messages.PAYLOAD
         self.number += 1
-        size = messages.PAYLOAD
-        pieces = [self.jpeg[i : i + size] for i in range(0, len(self.jpeg), size)]
+        pieces = [jpeg[i : i + size] for i in range(0, len(jpeg), size)]
         count, tail = len(pieces), len(pieces[-1])
         self.waiting = [
             messages.Chunk(

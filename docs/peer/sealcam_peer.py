@@ -48,7 +48,7 @@ def arguments():
     identity.add_argument("--name", default="python", help="what the display calls this camera")
     identity.set_defaults(does=show_identity)
 
-    camera = commands.add_parser("camera", help="send one JPEG to a display, several times")
+    camera = commands.add_parser("camera", help="send JPEGs to a display, in turn, again and again")
     camera.add_argument("--key", required=True, metavar="FILE")
     camera.add_argument("--frames", type=int, default=30, help="how many frames (default 30)")
     camera.add_argument("--fps", type=float, default=10.0, help="frames a second (default 10)")
@@ -59,7 +59,8 @@ def arguments():
     camera.add_argument("--srtt", type=int, metavar="MS", help="a false SRTT to tell (6554: unmeasured)")
     camera.add_argument("address", metavar="HOST:PORT")
     camera.add_argument("fingerprint", metavar="SHA256:…")
-    camera.add_argument("picture", metavar="JPEG")
+    camera.add_argument("--unseen", action="store_true", help="send files that are no JPEGs, too")
+    camera.add_argument("pictures", metavar="JPEG", nargs="+")
     camera.set_defaults(does=stream)
 
     display = commands.add_parser("display", help="let cameras in and write their frames to files")
@@ -114,7 +115,7 @@ def stream(wishes):
     if wishes.frames < 1 or not 0.1 <= wishes.fps <= 1000:
         raise Fault(USAGE, "--frames from 1, --fps from 0.1 to 1000")
     fp = parse_fingerprint(wishes.fingerprint)
-    wishes.jpeg = read_jpeg(wishes.picture)
+    wishes.pictures = [read_picture(path, wishes.unseen) for path in wishes.pictures]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     link = Link(host, port)
     shown = Camera(link, fp, wishes, log).run()
@@ -124,15 +125,17 @@ def stream(wishes):
     return 0
 
 
-def read_jpeg(path):
+def read_picture(path, unseen):
     try:
         with open(path, "rb") as file:
-            jpeg = file.read()
+            picture = file.read()
     except OSError as e:
         raise Fault(SOURCE, f"cannot read {path}: {e.strerror}") from None
-    if jpeg[:2] != b"\xff\xd8" or jpeg[-2:] != b"\xff\xd9":
+    if not picture:
+        raise Fault(SOURCE, f"{path} is empty")
+    if not unseen and (picture[:2] != b"\xff\xd8" or picture[-2:] != b"\xff\xd9"):
         raise Fault(SOURCE, f"{path} is not one JPEG from SOI to EOI")
-    return jpeg
+    return picture
 
 
 if __name__ == "__main__":
