@@ -4,6 +4,7 @@ mod args;
 mod canvas;
 mod command;
 mod decode;
+mod essence;
 mod fit;
 mod key_worker;
 mod painter;
