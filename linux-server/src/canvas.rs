@@ -2,6 +2,8 @@
 //!
 //! One pixel is a `u32`, `0x00RRGGBB`. Nothing here knows a device; `fit` and `status` draw on it, sinks read it.
 
+use crate::buffer::slim;
+
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -57,6 +59,7 @@ impl Canvas {
     /// Gives it this size; what it shows afterwards is undefined until it is drawn over.
     pub(crate) fn resize(&mut self, size: Size) {
         self.size = size;
+        slim(&mut self.pixels, size.width * size.height);
         self.pixels.resize(size.width * size.height, 0);
     }
 

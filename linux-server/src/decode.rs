@@ -23,6 +23,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use crate::buffer::slim;
 use crate::canvas::Size;
 use crate::essence::{self, Outline};
 
@@ -123,6 +124,7 @@ impl Decoder {
         picture.size = Size::new(0, 0);
         let size = self.prepare(jpeg)?;
         let len = size.width * size.height * 3;
+        slim(&mut picture.rgb, len);
         // Black all over: where the decoder writes nothing, nothing that an earlier frame has left is seen.
         picture.rgb.clear();
         picture.rgb.resize(len, 0);
@@ -138,6 +140,8 @@ impl Decoder {
     fn prepare(&mut self, jpeg: &[u8]) -> Result<Size, Undecodable> {
         let damaged = |error: &dyn fmt::Display| Undecodable::Damaged(error.to_string());
         let len = jpeg.len() + STANDARD_HUFFMAN_TABLES.len();
+        slim(&mut self.completed, len);
+        slim(&mut self.essence, len);
         self.completed.resize(len, 0);
         let inserted = insert_huffman_tables(jpeg, &mut self.completed).map_err(|error| damaged(&error))?;
         let jpeg = inserted.and_then(|len| self.completed.get(..len)).unwrap_or(jpeg);

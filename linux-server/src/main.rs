@@ -1,6 +1,7 @@
 //! The display side of Sealcam: sealed datagrams in, pixels on the framebuffer out.
 
 mod args;
+mod buffer;
 mod canvas;
 mod command;
 mod decode;

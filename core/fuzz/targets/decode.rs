@@ -3,6 +3,9 @@
 #![no_main]
 
 #[allow(dead_code, reason = "the display uses more of it")]
+#[path = "../../../linux-server/src/buffer.rs"]
+mod buffer;
+#[allow(dead_code, reason = "the display uses more of it")]
 #[path = "../../../linux-server/src/canvas.rs"]
 mod canvas;
 #[allow(dead_code, reason = "the display uses more of it")]

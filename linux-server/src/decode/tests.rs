@@ -223,3 +223,15 @@ fn a_progressive_picture_may_have_1080p_in_16_scans_and_no_more() {
     assert_eq!(with((1920, 1080), 17), Err(Undecodable::Progressive(size, 17)));
     assert_eq!(with((2048, 1032), 2), Err(Undecodable::Progressive(Size::new(2048, 1032), 2)));
 }
+
+#[test]
+fn a_huge_frame_leaves_no_huge_buffers_behind() {
+    let (mut decoder, mut picture) = (Decoder::new(), Picture::new());
+    for jpeg in [parts::flat((4096, 4096), &[0x11; 3], 10), bad_jpegs::restarts((8192, 2048))] {
+        decoder.decode(&jpeg, &mut picture).unwrap();
+        assert!(picture.rgb.capacity() >= 3 << 24);
+        decoder.decode(YUV420, &mut picture).unwrap();
+        let kept = [&picture.rgb, &decoder.completed, &decoder.essence].map(Vec::capacity);
+        assert!(kept.iter().sum::<usize>() < 1 << 18, "{kept:?}");
+    }
+}

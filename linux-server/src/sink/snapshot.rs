@@ -9,6 +9,7 @@ use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 
 use super::{Caption, Kind, Pace, PixelSink, Sink, SinkEnd, Surface, View, file};
+use crate::buffer::slim;
 use crate::canvas::{Canvas, Size};
 use crate::fit::PixelShape;
 
@@ -48,6 +49,9 @@ impl PixelSink for Snapshot {
     }
 
     fn paint(&mut self, canvas: &Canvas, _: View<'_>, _: &Caption) -> std::result::Result<(), SinkEnd> {
+        let len = canvas.pixels().len() * 3;
+        slim(&mut self.rgb, len);
+        slim(&mut self.encoded, len);
         self.rgb.clear();
         for pixel in canvas.pixels() {
             let [_, rgb @ ..] = pixel.to_be_bytes();
