@@ -182,7 +182,8 @@ impl Report {
         let (p50, p95) = (painted.latency.quantile(0.5), painted.latency.quantile(0.95));
         format!(
             "shown: {} frames, {:.1} fps, latency p50 {:.1} ms, p95 {:.1} ms; received: {} frames whole, {} given \
-             up, {} too late to be shown; {kernel_drops} datagrams dropped by the kernel; refused: {}",
+             up, {} too late to be shown, {} not to be decoded; {kernel_drops} datagrams dropped by the kernel; \
+             refused: {}",
             painted.shown,
             painted.rate(),
             millis(p50),
@@ -190,6 +191,7 @@ impl Report {
             link.frames,
             link.frames_dropped,
             painted.late,
+            painted.undecodable,
             refused::between(&Stats::default(), &link).unwrap_or_else(|| "none".to_owned())
         )
     }

@@ -7,6 +7,7 @@ use sealcam_linux::confinement::Confinement;
 
 use super::*;
 use crate::canvas::{Canvas, Size};
+use crate::decode::tests::{bad_jpegs, jpeg::Random};
 use crate::fit::PixelShape;
 use crate::sink::{Caption, FrameSink, Pace, PixelSink, Surface, View};
 use crate::status::{Link, SourceState};
@@ -341,6 +342,28 @@ fn undecodable_frames_are_counted_keep_the_picture_for_a_while_and_become_the_re
             seen => return assert_eq!(seen, words("NO LIVE PICTURE", &["No fresh picture for 1 s.", why])),
         }
     }
+}
+
+#[test]
+fn after_each_bad_picture_the_next_good_one_is_shown() {
+    let bench = Bench::pixels();
+    let mut numbers = 1..;
+    for (kind, pictures) in bad_jpegs::kinds(&mut Random::seeded()) {
+        // Some of each kind: `decode/tests.rs` takes all.
+        for (which, bad) in pictures.iter().enumerate().step_by(pictures.len().div_ceil(20)) {
+            let before = bench.painter.stats();
+            bench.show(numbers.next().unwrap(), bad);
+            bench.stats_when(|stats| stats.shown + stats.undecodable > before.shown + before.undecodable);
+            while let Ok(_seen) = bench.seen.try_recv() {}
+            bench.show(numbers.next().unwrap(), JPEG);
+            let seen = bench.next();
+            let Seen::Picture(pixel) = seen else { panic!("{kind} {which}: {seen:?}") };
+            assert!((pixel >> 16).abs_diff(200) < 20, "{kind} {which}: the red field: {pixel:06x}");
+        }
+    }
+    let stats = bench.painter.stats();
+    println!("{} shown, {} not to be decoded", stats.shown, stats.undecodable);
+    assert!(stats.replaced == 0 && stats.undecodable > 50, "{stats:?}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 mod world;
 
+mod bad_pictures;
 mod confinement;
 mod credential;
 mod ends;

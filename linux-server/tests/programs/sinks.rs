@@ -118,7 +118,7 @@ fn dumped(path: &Path) -> Vec<String> {
     names
 }
 
-fn decode_png(bytes: &[u8]) -> ((u32, u32), Vec<u8>) {
+pub(crate) fn decode_png(bytes: &[u8]) -> ((u32, u32), Vec<u8>) {
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
     let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut rgb).unwrap();

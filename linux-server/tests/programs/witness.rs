@@ -8,7 +8,7 @@ use super::world::{CAMERA, House, Program, between_quotes, jpeg, write_folder};
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/peer/sealcam_peer.py");
 
 /// The house's keys, since making one takes OpenSSL as long as chance will have it.
-const CAMERA_KEY: &str = "camera/camera_key.pem";
+pub(super) const CAMERA_KEY: &str = "camera/camera_key.pem";
 const DISPLAY_KEY: &str = "display/display_key.pem";
 
 #[test]
@@ -93,7 +93,7 @@ fn display_written_from_the_text_alone_gets_our_camera_s_pictures_byte_for_byte(
 }
 
 /// Lets the witness in; the display's address and fingerprint.
-fn paired(house: &House, display: &Program) -> (String, String) {
+pub(super) fn paired(house: &House, display: &Program) -> (String, String) {
     let mut identity = witness(house, &["identity", "--key", CAMERA_KEY]);
     assert_eq!(identity.exit(), 0, "{}", identity.log());
     let line = identity.output("its line", |bytes| Some(String::from_utf8_lossy(bytes).into_owned()));
@@ -103,7 +103,7 @@ fn paired(house: &House, display: &Program) -> (String, String) {
 }
 
 /// Starts the witness.
-fn witness(house: &House, arguments: &[&str]) -> Program {
+pub(super) fn witness(house: &House, arguments: &[&str]) -> Program {
     house.other("witness", command(arguments))
 }
 

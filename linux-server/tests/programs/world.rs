@@ -1,7 +1,9 @@
 //! A camera and a display with keys for tests, in a temporary directory, and what a person would do with them.
 
+pub(crate) mod bad_jpegs;
 mod jpeg;
 mod owner;
+pub(crate) mod parts;
 mod program;
 mod relay;
 

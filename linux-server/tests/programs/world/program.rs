@@ -148,9 +148,24 @@ impl Program {
 
     /// Its resident memory, bytes.
     pub(crate) fn resident(&self) -> usize {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// The most that its resident memory ever was, bytes.
+    pub(crate) fn peak(&self) -> usize {
+        self.status("VmHWM:") * 1024
+    }
+
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> usize {
+        self.status("Threads:")
+    }
+
+    /// A number that the kernel tells of it.
+    fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }
 
