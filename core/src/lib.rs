@@ -48,6 +48,8 @@ pub mod stats;
 pub mod time;
 mod timer;
 #[cfg(test)]
+mod unprinted;
+#[cfg(test)]
 mod wiped;
 mod wire;
 #[cfg(test)]

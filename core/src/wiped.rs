@@ -5,7 +5,6 @@
 
 extern crate std;
 
-use core::fmt::Debug;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -24,6 +23,7 @@ use crate::session::rekey::Initiator;
 use crate::session::suite::PacketKey;
 use crate::session::{Channel, Side};
 use crate::time::Instant;
+use crate::unprinted::assert_unprinted;
 use crate::wire::data::Header;
 
 /// What is public in here, wherever it stands: transcripts are made of this byte.
@@ -184,42 +184,34 @@ fn the_secrets_of_an_exchange_are_gone_when_it_is_over() {
     assert!(parts.iter().all(|part| !holds(&after, &part[..16]) && !holds(&after, &part[16..])));
 }
 
-/// Compiles only while `T` cannot be printed: otherwise both implementations would fit, and the compiler could not
-/// choose between them.
-trait AmbiguousIfPrinted<A> {
-    fn holds() {}
+#[test]
+fn nothing_that_holds_a_secret_can_be_printed() {
+    use crate::handshake::initiator::{AwaitingAccept, AwaitingCookie, Cookied, Established};
+    use crate::handshake::responder::{Place, Responder};
+    use crate::handshake::slot::Ready;
+    use crate::output::{Opened, Output, Ticket};
+    use crate::pairing::PairSecret;
+    use crate::session::rekey::{self, Answer};
+
+    assert_unprinted!(Secret, PairSecret, HandshakeSecret, EpochSecret, PacketKey, Channel, CookieJar);
+    assert_unprinted!(Initiator, rekey::Responder, Answer);
+    assert_unprinted!(AwaitingCookie, AwaitingAccept, Established, Cookied, Responder, Place, Ready);
+    assert_unprinted!(Ticket, Opened, Output);
+    // While what is public can.
+    assert!(std::format!("{:?}", SocketAddr::from((Ipv4Addr::LOCALHOST, 1))).contains("127"));
 }
-
-impl<T> AmbiguousIfPrinted<()> for T {}
-
-struct Printed;
-
-impl<T: Debug> AmbiguousIfPrinted<Printed> for T {}
 
 #[cfg(feature = "rsa")]
 #[test]
-fn nothing_that_holds_a_secret_can_be_printed() {
+fn no_private_key_and_nothing_that_uses_one_can_be_printed() {
     use crate::client::Client;
-    use crate::output::{Opened, Output, Ticket};
     use crate::rsa::{PrivateKey, SoftwareCameraKey, SoftwareDisplayKey, SoftwareRsa};
     use crate::server::Server;
 
     type Rng = ChaCha20Rng;
-    <Secret as AmbiguousIfPrinted<_>>::holds();
-    <HandshakeSecret as AmbiguousIfPrinted<_>>::holds();
-    <EpochSecret as AmbiguousIfPrinted<_>>::holds();
-    <PacketKey as AmbiguousIfPrinted<_>>::holds();
-    <Channel as AmbiguousIfPrinted<_>>::holds();
-    <Initiator as AmbiguousIfPrinted<_>>::holds();
-    <CookieJar as AmbiguousIfPrinted<_>>::holds();
-    <PrivateKey as AmbiguousIfPrinted<_>>::holds();
-    <SoftwareDisplayKey<Rng> as AmbiguousIfPrinted<_>>::holds();
-    <SoftwareCameraKey<Rng> as AmbiguousIfPrinted<_>>::holds();
-    <Ticket as AmbiguousIfPrinted<_>>::holds();
-    <Opened as AmbiguousIfPrinted<_>>::holds();
-    <Output as AmbiguousIfPrinted<_>>::holds();
-    <Client<'_, Rng, SoftwareCameraKey<Rng>, SoftwareRsa<Rng>> as AmbiguousIfPrinted<_>>::holds();
-    <Server<'_, Rng, SoftwareRsa<Rng>> as AmbiguousIfPrinted<_>>::holds();
-    // While what is public can.
-    assert!(std::format!("{:?}", SocketAddr::from((Ipv4Addr::LOCALHOST, 1))).contains("127"));
+    assert_unprinted!(PrivateKey, SoftwareDisplayKey<Rng>, SoftwareCameraKey<Rng>);
+    assert_unprinted!(
+        Client<'_, Rng, SoftwareCameraKey<Rng>, SoftwareRsa<Rng>>,
+        Server<'_, Rng, SoftwareRsa<Rng>>
+    );
 }
