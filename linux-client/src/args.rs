@@ -10,8 +10,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 use sealcam_core::config::{DEFAULT_FRAME_CAPACITY, Padding};
 use sealcam_core::key::Fingerprint;
 use sealcam_linux::host_port::HostPort;
-use sealcam_linux::padding;
+use sealcam_linux::pairing_code::without_codes;
 use sealcam_linux::trust::parse_fingerprint;
+use sealcam_linux::{log, padding};
+use zeroize::Zeroizing;
 
 use crate::source::{Kind, Size};
 
@@ -118,7 +120,7 @@ pub(crate) enum Command {
     Pair {
         /// The code, scl1:HOST:PORT#…; - reads it from standard input, where no list of processes shows it
         #[arg(value_name = "CODE")]
-        code: String,
+        code: Code,
         /// Give up the display that was trusted before
         #[arg(long)]
         replace: bool,
@@ -152,10 +154,27 @@ pub(crate) enum Command {
     Cameras,
 }
 
+/// A pairing code as it was given, or the word for standard input: wiped, and not printed, by what holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Code(Zeroizing<String>);
+
+impl Code {
+    /// What was given.
+    pub(crate) fn into_text(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+impl From<&str> for Code {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
 impl Args {
     /// Reads the command line. Prints help, version or what is wrong, and ends the process, where that is called for.
     pub(crate) fn from_command_line() -> Self {
-        Self::read(std::env::args_os()).unwrap_or_else(|e| e.exit())
+        Self::read(std::env::args_os()).unwrap_or_else(|error| refuse(&error))
     }
 
     fn read(
@@ -170,6 +189,16 @@ impl Args {
         }
         Ok(args)
     }
+}
+
+/// Ends the process as clap would, but for a pairing code in a wrong place: that is not repeated.
+fn refuse(error: &clap::Error) -> ! {
+    let message = error.render().to_string();
+    if !error.use_stderr() || without_codes(&message) == message {
+        error.exit()
+    }
+    log::say(format_args!("{}", message.trim_end()));
+    std::process::exit(error.exit_code())
 }
 
 impl Default for Stream {
@@ -282,8 +311,8 @@ mod tests {
     #[test]
     fn pairing_takes_a_code_and_nothing_that_answers_for_the_owner() {
         let args = read("pair scl1:pi:5000#ABC --replace").unwrap();
-        let code = "scl1:pi:5000#ABC".to_owned();
-        assert_eq!(args.command, Some(Command::Pair { code, replace: true }));
+        assert!(!format!("{args:?}").contains("ABC"), "a code is printed: {args:?}");
+        assert_eq!(args.command, Some(Command::Pair { code: "scl1:pi:5000#ABC".into(), replace: true }));
         assert_eq!(read("pair -").unwrap().command, Some(Command::Pair { code: "-".into(), replace: false }));
         for wrong in ["pair", "pair a b", "pair a --yes", "pair a --fps 5"] {
             assert_eq!(read(wrong).unwrap_err().exit_code(), 2, "{wrong}");

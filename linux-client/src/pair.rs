@@ -27,6 +27,7 @@ use sealcam_linux::wait::Waiter;
 use sealcam_linux::{log, memory, resolve};
 use zeroize::Zeroizing;
 
+use crate::args::Code;
 use crate::command;
 use crate::report;
 
@@ -42,8 +43,8 @@ const INPUT_MAX: u64 = 1024;
 type Link = Client<'static, OsRng, SoftwareCameraKey<OsRng>, SoftwareRsa<OsRng>>;
 
 /// Pairs this camera with a display.
-pub(crate) fn pair(state: Option<&Path>, code: String, replace: bool) -> Result<()> {
-    let code = read_code(Zeroizing::new(code))?;
+pub(crate) fn pair(state: Option<&Path>, code: Code, replace: bool) -> Result<()> {
+    let code = read_code(code.into_text())?;
     let state = command::open(state)?;
     let conf = DisplayConf { place: code.place.clone(), fingerprint: code.fingerprint };
     display::may_trust(&state, &conf, replace).map_err(|failure| {

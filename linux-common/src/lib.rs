@@ -80,4 +80,7 @@ mod scratch;
 pub mod state;
 pub mod trust;
 pub mod udp;
+#[cfg(test)]
+#[path = "../../core/src/unprinted.rs"]
+mod unprinted;
 pub mod wait;

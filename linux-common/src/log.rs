@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use sealcam_core::time::Instant;
 
+use crate::pairing_code::without_codes;
 use crate::wait::takes_output;
 
 /// Writes one line to standard error, unless that is stopped (a terminal after Ctrl-S) or full (a pipe that nobody
-/// reads). A closed standard error is not an error.
+/// reads). A closed standard error is not an error. Pairing codes are left out, whoever has put them there.
 pub fn say(line: fmt::Arguments<'_>) {
     let mut text = String::new();
     if fmt::write(&mut text, line).is_ok() {
         text.push('\n');
-        write(&mut std::io::stderr().lock(), &text);
+        write(&mut std::io::stderr().lock(), &without_codes(&text));
     }
 }
 

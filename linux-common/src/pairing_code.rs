@@ -13,6 +13,8 @@ const FINGERPRINT_LEN: usize = 32;
 const LEN: usize = FINGERPRINT_LEN + SECRET_LEN;
 /// Characters that [`LEN`] bytes take, five bits each.
 const TEXT_LEN: usize = (LEN * 8).div_ceil(5);
+/// What is as long as this behind the prefix may hold a part of a secret.
+const HIDDEN_FROM: usize = 16;
 /// RFC 4648 §6: no 0, 1, 8 and 9, which look like letters.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -67,6 +69,25 @@ impl FromStr for PairingCode {
     }
 }
 
+/// `text` without the pairing codes in it: for whatever repeats what somebody typed, who may have typed one in a wrong
+/// place.
+#[must_use]
+pub fn without_codes(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`');
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(is_end) {
+        let start =
+            word.as_bytes().windows(PREFIX.len()).position(|w| w.eq_ignore_ascii_case(PREFIX.as_bytes()));
+        let (before, code) = word.split_at(start.map_or(word.len(), |start| start + PREFIX.len()));
+        let end = code.len() - code.chars().next_back().filter(|c| is_end(*c)).map_or(0, char::len_utf8);
+        let (code, after) = code.split_at(end);
+        shown.push_str(before);
+        shown.push_str(if code.len() < HIDDEN_FROM { code } else { "…" });
+        shown.push_str(after);
+    }
+    shown
+}
+
 fn encode(bytes: &[u8; LEN], text: &mut String) {
     for place in 0..TEXT_LEN {
         let value = (0..5).fold(0, |value, bit| value << 1 | bit_of(bytes, place * 5 + bit));
@@ -109,6 +130,7 @@ fn value_of(character: char) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unprinted::assert_unprinted;
 
     fn code(place: &str) -> PairingCode {
         PairingCode {
@@ -163,5 +185,31 @@ mod tests {
         assert!(problem(&text.replace(":5000", "")).contains("port"));
         let end = text.len() - 1;
         assert!(problem(&format!("{}Z", &text[..end])).contains("last character"));
+    }
+
+    #[test]
+    fn codes_in_wrong_places_are_not_repeated_and_all_else_is() {
+        let code = code("10.0.0.1:5000").text();
+        for (text, shown) in [
+            (
+                format!("error: unrecognized subcommand '{}'\n\nUsage: …", *code),
+                "error: unrecognized subcommand 'scl1:…'\n\nUsage: …",
+            ),
+            (format!("--replace={} and {}", *code, code.to_lowercase()), "--replace=scl1:… and scl1:…"),
+            (code.replace('#', ""), "scl1:…"),
+            (code.to_string(), "scl1:…"),
+        ] {
+            assert_eq!(without_codes(&text), shown);
+        }
+        for text in
+            ["a pairing code begins with scl1:.", "'scl1:pi:7#…'\n", "scl1-camera AAAA porch", "", "é 'ü'"]
+        {
+            assert_eq!(without_codes(text), text);
+        }
+    }
+
+    #[test]
+    fn nothing_that_holds_a_secret_can_be_printed() {
+        assert_unprinted!(PairingCode, PairSecret, sealcam_core::rsa::PrivateKey);
     }
 }

@@ -14,6 +14,9 @@ mod report;
 mod run;
 mod sink;
 mod status;
+#[cfg(test)]
+#[path = "../../core/src/unprinted.rs"]
+mod unprinted;
 
 use std::process::ExitCode;
 

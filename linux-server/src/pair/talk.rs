@@ -246,10 +246,17 @@ mod tests {
     use sealcam_core::pairing::PairSecret;
 
     use super::*;
+    use crate::unprinted::assert_unprinted;
 
     fn pair() -> (Lines, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Lines::new(ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn nothing_that_holds_a_code_or_a_key_can_be_printed() {
+        assert_unprinted!(Reply, Lines, crate::pair::desk::Desk, crate::pair::alone::Alone<'_>);
+        assert_unprinted!(crate::key_worker::KeyWorker);
     }
 
     #[test]
