@@ -44,6 +44,8 @@ type Link = Client<'static, OsRng, SoftwareCameraKey<OsRng>, SoftwareRsa<OsRng>>
 
 /// Pairs this camera with a display.
 pub(crate) fn pair(state: Option<&Path>, code: Code, replace: bool) -> Result<()> {
+    // Before the code's secret is in memory.
+    let _ = memory::protect();
     let code = read_code(code.into_text())?;
     let state = command::open(state)?;
     let conf = DisplayConf { place: code.place.clone(), fingerprint: code.fingerprint };

@@ -19,6 +19,7 @@ mod ends;
 mod hostile;
 mod leftovers;
 mod locked;
+mod onlookers;
 mod pairing;
 mod refusals;
 mod restart;

@@ -274,12 +274,12 @@ pub(crate) fn tell_time(what: &str, since: Instant) {
     println!("{what}: {:.2} s", Clock.now().since(since).as_secs_f64());
 }
 
-fn server_path() -> &'static Path {
+pub(crate) fn server_path() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_sealcam-server"))
 }
 
 /// Cargo tells the programs of the tested package only; the other one lies beside it.
-fn client_path() -> PathBuf {
+pub(crate) fn client_path() -> PathBuf {
     let path = server_path().with_file_name("sealcam-client");
     assert!(
         path.exists(),
