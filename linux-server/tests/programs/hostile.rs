@@ -92,7 +92,7 @@ fn attack(
     }
 }
 
-fn garbage(random: &mut Random) -> Vec<u8> {
+pub(super) fn garbage(random: &mut Random) -> Vec<u8> {
     let len = if random.below(2) == 0 { LENGTHS[random.below(LENGTHS.len())] } else { random.below(1400) };
     let mut bytes = random.bytes(len);
     if let Some(first) = bytes.first_mut().filter(|_| random.below(4) > 0) {

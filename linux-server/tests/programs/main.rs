@@ -20,6 +20,7 @@ mod hostile;
 mod leftovers;
 mod locked;
 mod onlookers;
+mod output;
 mod pairing;
 mod refusals;
 mod restart;

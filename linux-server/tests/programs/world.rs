@@ -6,6 +6,7 @@ mod owner;
 pub(crate) mod parts;
 mod program;
 mod relay;
+mod secrets;
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
@@ -24,6 +25,7 @@ pub(crate) use self::jpeg::{Random, jpeg, write_folder};
 use self::program::Log;
 pub(crate) use self::program::Program;
 pub(crate) use self::relay::{Relay, To, socket};
+pub(crate) use self::secrets::Secrets;
 
 /// However slow the machine, what takes longer than this does not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,6 +50,8 @@ pub(crate) struct House {
 pub(crate) struct Scene {
     path: PathBuf,
     logs: Mutex<Vec<Arc<Log>>>,
+    /// What commands wrote that have run to their end, and which they were.
+    done: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
 impl House {
@@ -178,6 +182,13 @@ impl House {
         self.scene.until(what, look)
     }
 
+    /// All that programs and commands have written here, and whose it is. Of what has ended, it is whole.
+    pub(crate) fn written(&self) -> Vec<(String, Vec<u8>)> {
+        let logs = self.scene.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = self.scene.done.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.iter().flat_map(|log| log.written()).chain(done.iter().cloned()).collect()
+    }
+
     fn start(&self, name: &str, path: &Path, state: &str, arguments: &[&str]) -> Program {
         Program::start(&self.scene, name, self.command(path, state, arguments))
     }
@@ -194,7 +205,12 @@ impl House {
     }
 
     fn run(&self, mut command: Command) -> Done {
-        Done { output: command.output().unwrap(), scene: Arc::clone(&self.scene) }
+        let output = command.output().unwrap();
+        let mut done = self.scene.done.lock().unwrap_or_else(PoisonError::into_inner);
+        for (what, written) in [("error", &output.stderr), ("output", &output.stdout)] {
+            done.push((format!("standard {what} of {command:?}"), written.clone()));
+        }
+        Done { output, scene: Arc::clone(&self.scene) }
     }
 }
 
@@ -232,7 +248,7 @@ impl Scene {
         // One of this name can only be left from a process that is dead and had the same number.
         let _ = fs::remove_dir_all(&path);
         DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Self { path, logs: Mutex::default() }
+        Self { path, logs: Mutex::default(), done: Mutex::default() }
     }
 
     /// Fails the test, and tells what all programs said.

@@ -17,13 +17,15 @@ pub(crate) struct Program {
     scene: Arc<Scene>,
     child: Child,
     log: Arc<Log>,
-    output: Arc<Growing<Vec<u8>>>,
 }
 
 /// What it said so far.
 pub(crate) struct Log {
     name: String,
     lines: Growing<Vec<String>>,
+    /// Standard error, byte for byte, and standard output.
+    error: Growing<Vec<u8>>,
+    output: Growing<Vec<u8>>,
 }
 
 /// A value that a thread adds to, and the end of that.
@@ -36,30 +38,30 @@ impl Program {
     pub(super) fn start(scene: &Arc<Scene>, name: &str, mut command: Command) -> Self {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap();
-        let log = Arc::new(Log { name: format!("{name} {}", child.id()), lines: Growing::new() });
+        let log = Arc::new(Log::new(format!("{name} {}", child.id())));
         scene.logs.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&log));
         let (said, their_log) = (child.stderr.take().unwrap(), Arc::clone(&log));
         thread::spawn(move || {
             for line in BufReader::new(said).split(b'\n') {
                 let Ok(line) = line else { break };
+                their_log.error.add(|bytes| bytes.extend([&line[..], b"\n"].concat()));
                 their_log.lines.add(|lines| lines.push(String::from_utf8_lossy(&line).into_owned()));
             }
             their_log.lines.end();
         });
-        let output = Arc::new(Growing::new());
-        let (mut written, their_output) = (child.stdout.take().unwrap(), Arc::clone(&output));
+        let (mut written, their_log) = (child.stdout.take().unwrap(), Arc::clone(&log));
         thread::spawn(move || {
             let mut buf = vec![0; 1 << 16];
             while let Ok(len @ 1..) = written.read(&mut buf) {
-                their_output.add(|bytes: &mut Vec<u8>| bytes.extend(&buf[..len]));
-                if their_output.lock().1 {
+                their_log.output.add(|bytes| bytes.extend(&buf[..len]));
+                if their_log.output.lock().1 {
                     break;
                 }
             }
             drop(written);
-            their_output.end();
+            their_log.output.end();
         });
-        Self { scene: Arc::clone(scene), child, log, output }
+        Self { scene: Arc::clone(scene), child, log }
     }
 
     /// Its number.
@@ -105,13 +107,13 @@ impl Program {
     /// Waits until `look` finds something in what it has written to standard output.
     pub(crate) fn output<T>(&self, what: &str, look: impl FnMut(&Vec<u8>) -> Option<T>) -> T {
         let name = &self.log.name;
-        let found = self.output.wait(look);
+        let found = self.log.output.wait(look);
         found.unwrap_or_else(|| self.scene.fail(&format!("{name} did not write {what} in {PATIENCE:?}")))
     }
 
     /// Closes the other end of its standard output, at the next byte that it writes there.
     pub(crate) fn stop_reading(&self) {
-        self.output.end();
+        self.log.output.end();
     }
 
     /// Sends it a signal.
@@ -131,7 +133,7 @@ impl Program {
         let status = scene.until(&format!("{} ends", self.log.name), || self.child.try_wait().unwrap());
         // What it said last is read by another thread.
         self.log.lines.wait_for_end();
-        self.output.wait_for_end();
+        self.log.output.wait_for_end();
         let failed = || scene.fail(&format!("{} was killed: {status}", self.log.name));
         status.code().unwrap_or_else(failed)
     }
@@ -143,7 +145,7 @@ impl Program {
         if code != 0 {
             self.scene.fail(&format!("{} ended with {code}", self.log.name));
         }
-        (self.log(), self.output.lock().0.clone())
+        (self.log(), self.log.output.lock().0.clone())
     }
 
     /// Its resident memory, bytes.
@@ -178,6 +180,18 @@ impl Drop for Program {
 }
 
 impl Log {
+    fn new(name: String) -> Self {
+        Self { name, lines: Growing::new(), error: Growing::new(), output: Growing::new() }
+    }
+
+    /// All that it has written, and whose it is.
+    pub(super) fn written(&self) -> [(String, Vec<u8>); 2] {
+        let copy = |what, written: &Growing<Vec<u8>>| {
+            (format!("standard {what} of {}", self.name), written.lock().0.clone())
+        };
+        [copy("error", &self.error), copy("output", &self.output)]
+    }
+
     /// The log with a heading, for a person.
     pub(super) fn tell(&self) -> String {
         let lines: String = self.lines.lock().0.iter().map(|line| format!("    {line}\n")).collect();
