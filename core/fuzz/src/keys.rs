@@ -1,7 +1,8 @@
 //! Stand-ins for RSA that take no time, and randomness that is the same in every run and fails when told to.
 //!
 //! An RSA operation takes milliseconds and its arithmetic is another crate's; a run of a target takes less than one.
-//! What is "signed" with a stand-in everybody can forge, and the script does so on purpose.
+//! What is "signed" with a stand-in everybody can forge, and the script does so on purpose. `core/tests/sim/hostile.rs`
+//! has this file too.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Cameras and a display that live together in a simulated network with virtual time.
 //!
-//! One behaviour per file; `world` is what they all stand on: the network, the drivers of both roles, the pictures.
+//! One behaviour per file; `world` is what they stand on: the network, the drivers of both roles, the pictures. (`hostile`,
+//! which has so many more rounds to do, has its own drivers, and stand-ins for RSA.)
 //! No threads, no sleeps, no sockets: an hour of the protocol takes as long as its datagrams take to compute.
 //!
 //! Everything random comes from one seed, which a failing test prints: `SIM_SEED=… cargo test -p sealcam-core
@@ -21,6 +22,7 @@ mod closing;
 mod frames;
 mod freshness;
 mod handshake;
+mod hostile;
 mod link_table;
 mod pacing;
 mod packets;

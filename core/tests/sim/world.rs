@@ -14,7 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod network;
 mod pairing;
 pub(crate) mod picture;
-mod schedule;
+pub(crate) mod schedule;
 mod setting;
 
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@ use chacha20::ChaCha20Rng;
 use rand_core::Rng;
 
 /// Which way a datagram goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Heading {
     /// From a camera to the display.
     Up,

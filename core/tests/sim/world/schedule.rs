@@ -10,7 +10,7 @@ use sealcam_core::output::Opened;
 use super::network::Heading;
 
 /// What happens at a point in time.
-pub(super) enum Happening {
+pub(crate) enum Happening {
     /// A datagram arrives.
     Datagram { heading: Heading, from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
     /// The display's worker has done a private operation that this start of the display asked for.
@@ -19,24 +19,29 @@ pub(super) enum Happening {
 
 /// A queue by time.
 #[derive(Default)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     heap: BinaryHeap<Reverse<Planned>>,
     order: u64,
 }
 
 impl Schedule {
-    pub(super) fn plan(&mut self, at: Duration, what: Happening) {
+    pub(crate) fn plan(&mut self, at: Duration, what: Happening) {
         self.order += 1;
         self.heap.push(Reverse(Planned { at, order: self.order, what }));
     }
 
+    /// What is on its way is lost.
+    pub(crate) fn lose_datagrams(&mut self) {
+        self.heap.retain(|Reverse(planned)| !matches!(planned.what, Happening::Datagram { .. }));
+    }
+
     /// When the next thing happens.
-    pub(super) fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.heap.peek().map(|Reverse(first)| first.at)
     }
 
     /// The next thing that has happened by `now`.
-    pub(super) fn pop(&mut self, now: Duration) -> Option<Happening> {
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<Happening> {
         if self.next()? > now {
             return None;
         }
