@@ -43,7 +43,8 @@ enum Attempt {
 pub(crate) struct Dialer {
     primary: Option<Attempt>,
     companion: Option<Attempt>,
-    companion_used: bool,
+    /// No second attempt before this: one was due when randomness failed.
+    companion_not_before: Option<Instant>,
     /// When the next attempt begins; `None`: not dialling.
     start_at: Option<Instant>,
     backoff: Duration,
@@ -56,7 +57,7 @@ impl Dialer {
         Self {
             primary: None,
             companion: None,
-            companion_used: false,
+            companion_not_before: None,
             start_at: None,
             backoff: MIN_BACKOFF,
             silent_since: None,
@@ -217,7 +218,6 @@ impl Dialer {
         if self.primary.take_if(over).is_some() {
             events.push(Event::NotAccepted);
             self.primary = self.companion.take().filter(|attempt| matches!(attempt, Attempt::Cookie(_)));
-            self.companion_used = false;
             if self.primary.is_none() {
                 self.start_after_backoff(now, rng);
             }
@@ -243,8 +243,8 @@ impl Dialer {
             events.push(Event::Connecting);
         }
         if self.companion_at().is_some_and(|at| at <= now) {
-            self.companion_used = true;
             self.companion = attempt(to, rng, now, events);
+            self.companion_not_before = self.companion.is_none().then(|| now + COMPANION_AFTER);
             self.listen(now);
         }
     }
@@ -261,8 +261,9 @@ impl Dialer {
             (Some(Attempt::Accept(_)), Some(Attempt::Accept(state))) => {
                 Some(state.keyed_at() + RENEWED_AFTER)
             }
-            (Some(Attempt::Accept(state)), None) if !self.companion_used => {
-                Some(state.keyed_at() + COMPANION_AFTER)
+            (Some(Attempt::Accept(state)), None) => {
+                let due = state.keyed_at() + COMPANION_AFTER;
+                Some(self.companion_not_before.map_or(due, |at| at.max(due)))
             }
             _ => None,
         }

@@ -50,6 +50,23 @@ fn a_camera_whose_randomness_fails_at_each_step_of_a_handshake_gets_through_late
 }
 
 #[test]
+fn a_second_attempt_that_randomness_failed_is_made_up_for_a_second_later() {
+    let (mut world, id) = world_with_camera(seed(114));
+    world.network.tap = Some(Vec::new());
+    let sent = |world: &World, kind| world.network.tap.iter().flatten().any(|sent| sent.bytes[0] == kind);
+    world.run_until(secs(2), |world| sent(world, 0x02)).expect("a COOKIE");
+    // Its cookies are worth nothing now, so that the first attempt leads nowhere.
+    world.restart_display();
+    world.run_until(secs(2), |world| sent(world, 0x03)).expect("a KEY");
+    world.run(ms(900));
+    world.cameras[id].mood.set(Mood::Failing);
+    world.run(ms(500));
+    assert!(failures(&world, Who::Camera(id)) >= 1, "the second attempt was due");
+    world.cameras[id].mood.set(Mood::Good);
+    world.run_until_live(id, secs(3)).expect("a picture long before the first attempt's eight seconds");
+}
+
+#[test]
 fn a_display_without_randomness_does_not_start() {
     let (mut world, _) = world_with_camera(seed(112));
     world.display.mood.set(Mood::Failing);

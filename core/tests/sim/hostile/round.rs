@@ -89,8 +89,8 @@ fn settle(stage: &mut Stage<'_>) {
     };
     stage.note(("settle", stage.attacker.temper));
     stage.lose_what_is_held_back();
-    // An attempt for whose companion there was no randomness is given up after its eight seconds, and not before.
-    let attempt = if stage.random_failed { secs(8) } else { Duration::ZERO };
+    // A second attempt for which there was no randomness is made up for a second later.
+    let attempt = if stage.random_failed { secs(1) } else { Duration::ZERO };
     let (began, bound) = (stage.now, BACK + pause(stage.failures) + attempt);
     let live = |stage: &Stage<'_>| stage.newest.is_some_and(|captured| captured >= began);
     let took = stage.run_until(bound, live);
