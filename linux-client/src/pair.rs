@@ -72,7 +72,7 @@ pub(crate) fn pair(state: Option<&Path>, code: Code, replace: bool) -> Result<()
         config.modulus.fingerprint()
     ));
     let key = key.into_camera_key(OsRng);
-    Confinement::new().changes(state.path()).uses_sockets().enter().tell();
+    Confinement::new().changes(state.path()).uses_sockets().enter().tell_what_lacks();
     let link = Link::pair(config, &code.secret, OsRng, key, SoftwareRsa::new(OsRng), now);
     Pairing {
         state: &state,

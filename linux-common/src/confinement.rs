@@ -146,6 +146,14 @@ impl Entered {
         }
     }
 
+    /// Tells the user, in the log, if something could not be confined. For commands that are soon over and whose user has
+    /// other things to read.
+    pub fn tell_what_lacks(&self) {
+        if self.files.is_err() || self.calls.is_err() || self.capabilities.is_err() {
+            self.tell();
+        }
+    }
+
     /// What the user should know, line by line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

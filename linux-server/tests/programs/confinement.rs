@@ -16,7 +16,6 @@ const CONSOLE: u64 = 1 << 26;
 /// Waits until no thread of `program` can gain rights, each has a filter for system calls, and none has a capability but
 /// `kept`.
 fn is_confined(house: &House, program: &Program, threads: &[&str], kept: u64) {
-    program.line("system calls by seccomp");
     // A thread that was started just now is not as far.
     house.until(&format!("{threads:?} are confined"), || {
         let found: Option<Vec<String>> = fs::read_dir(format!("/proc/{}/task", program.id()))
@@ -43,6 +42,9 @@ fn every_thread_of_both_programs_is_confined() {
     let picture = format!("snapshot:{}", house.path("now.png").display());
     let (display, camera) = house.stream(&picture, &PATTERN);
     display.line("taking pictures");
+    for program in [&display, &camera] {
+        program.line("system calls by seccomp");
+    }
     is_confined(&house, &display, &["sealcam-server", "painter", "decoder", "key"], CONSOLE);
     is_confined(&house, &camera, &["sealcam-client", "source", "resolver"], 0);
     camera.stop();
