@@ -90,9 +90,9 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
                 Failure::new(Exit::Other, "The store for frames is too small: a fault of this program.")
             })?;
     let authorize = command::authorize_command(modulus, Name::of_host());
-    // The resolver's thread is started by this one and confined with it.
-    let needs = Confinement::new().reads(state.path()).uses_sockets().looks_names_up();
-    needs.enter().tell();
+    // Before this thread is confined: it may look names up, and this one need not.
+    let resolver = Resolver::start()?;
+    Confinement::new().reads(state.path()).uses_sockets().enter().tell();
     Loop {
         link,
         socket,
@@ -102,7 +102,7 @@ pub(crate) fn stream(args: Stream, state: Option<&Path>) -> Result<()> {
         sleep: SleepWatch::new(),
         display,
         place: args.to,
-        resolver: Resolver::start()?,
+        resolver,
         addresses: Addresses::default(),
         report: Report::new(authorize, now),
         buf: vec![0; SEND_BUFFER],

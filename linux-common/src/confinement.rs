@@ -97,12 +97,19 @@ impl Confinement {
         self
     }
 
-    /// Looks names up, by whatever way this machine is set up for it, and lists this machine's addresses.
+    /// Lists this machine's addresses.
+    pub const fn lists_addresses(mut self) -> Self {
+        self.calls.list_addresses = true;
+        self.uses_sockets()
+    }
+
+    /// Looks names up, by whatever way this machine is set up for it: Landlock has no say in which socket of another
+    /// program is connected to.
     pub fn looks_names_up(mut self) -> Self {
         self.names = true;
         self.calls.open_sockets = true;
         self.calls.load_code = true;
-        files::FOR_NAMES.iter().fold(self.uses_sockets(), |it, path| it.reads(path))
+        files::FOR_NAMES.iter().fold(self.lists_addresses(), |it, path| it.reads(path))
     }
 
     /// Lets the libraries of a desktop do as they please, but for writing anywhere else than in `scratch`.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use crate::confinement::Confinement;
 use crate::exit::{Exit, Failure, Result};
 use crate::host_port::HostPort;
 use crate::wait::Waker;
@@ -37,7 +38,7 @@ pub fn lookup(place: &HostPort) -> Result<Vec<SocketAddr>> {
 /// A look-up that was asked for and is done.
 pub type Resolved = (HostPort, Result<Vec<SocketAddr>>);
 
-/// A thread that looks names up, one at a time. Wait for it as for a file descriptor, then [`Resolver::take`].
+/// A thread that looks names up, one at a time, and may do nothing else. Wait for it as for a file descriptor, then [`Resolver::take`].
 ///
 /// It ends when the value is dropped, or once the look-up that it is busy with is over.
 #[derive(Debug)]
@@ -84,6 +85,8 @@ impl AsFd for Resolver {
 }
 
 fn work(asked: &Receiver<HostPort>, done: &Sender<Resolved>, waker: &Waker) {
+    // What the kernel lacks is told by the thread that starts this one.
+    let _entered = Confinement::new().looks_names_up().enter();
     while let Ok(first) = asked.recv() {
         let place = asked.try_iter().last().unwrap_or(first);
         let addresses = lookup(&place);

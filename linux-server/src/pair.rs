@@ -121,8 +121,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn run(mut self, waiter: &Waiter, mut alone: Option<&mut Alone<'_>>) -> Result<()> {
-        // No name is looked up, but the kernel is asked for this machine's addresses in the same way.
-        Confinement::new().changes(self.state.path()).looks_names_up().enter().tell_what_lacks();
+        Confinement::new().changes(self.state.path()).lists_addresses().enter().tell_what_lacks();
         self.lines.say(Request::Pair.word());
         loop {
             let next = match &mut alone {

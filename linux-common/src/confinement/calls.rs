@@ -14,11 +14,13 @@ pub(super) struct Calls {
     pub(super) read_files: bool,
     /// Make, replace and remove them.
     pub(super) change_files: bool,
-    /// Control devices: all of ioctl(2) but what injects input or changes what a terminal is.
+    /// Control devices: all of ioctl(2) but what injects input, changes what a terminal is, or signals.
     pub(super) control_devices: bool,
     /// Send and receive by sockets that are open, and accept.
     pub(super) use_sockets: bool,
-    /// Open sockets for name servers and for the kernel's tables of addresses.
+    /// Open sockets for the kernel's tables of addresses.
+    pub(super) list_addresses: bool,
+    /// Open sockets for name servers, and for other programs on this machine.
     pub(super) open_sockets: bool,
     /// Map code from files.
     pub(super) load_code: bool,

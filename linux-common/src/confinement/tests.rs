@@ -9,6 +9,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 use nix::sys::mman::ProtFlags;
 use nix::sys::signal::kill;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
@@ -57,6 +59,26 @@ fn no_program_can_be_started_and_no_signal_sent_whatever_else_a_thread_may_do() 
         confined(&all, || (Command::new("/bin/true").status(), kill(Pid::parent(), None)));
     assert_eq!(errno(started), Some(Errno::ENOSYS));
     assert_eq!(signalled, Err(Errno::ENOSYS));
+}
+
+#[test]
+fn nobody_is_signalled_by_way_of_what_is_open() {
+    let all = Confinement::new().looks_names_up().changes("/").opens_devices("/dev").shows_a_window(&[]);
+    for confinement in [Confinement::new(), all] {
+        let (open, _other_end) = std::io::pipe().unwrap();
+        let (_, (refused, plain)) = confined(&confinement, || {
+            (sys::ways_to_signal(open.as_fd()), fcntl(&open, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)))
+        });
+        assert_eq!(refused.map(Result::err), [Some(Errno::ENOSYS); 6]);
+        assert_eq!(plain, Ok(0));
+    }
+}
+
+#[test]
+fn memory_shared_with_a_desktop_holds_no_code() {
+    let window = Confinement::new().shows_a_window(&[]);
+    let (_, tried) = confined(&window, || (sys::share_memory(0), sys::share_memory(libc::SHM_EXEC)));
+    assert_eq!(tried, (Ok(()), Err(Errno::ENOSYS)));
 }
 
 #[test]
@@ -185,6 +207,18 @@ fn names_are_looked_up_as_before_and_sockets_opened_for_nothing_else() {
     if has_landlock(&entered) && connected.is_err() {
         assert_eq!(errno(connected), Some(Errno::EACCES), "TCP is for name servers");
     }
+}
+
+#[test]
+fn addresses_are_listed_as_before_and_no_other_socket_opened() {
+    let free = addresses::reachable_at("[::]:5000".parse().unwrap());
+    let (_, ()) = confined(&Confinement::new().lists_addresses(), || {
+        assert_eq!(addresses::reachable_at("[::]:5000".parse().unwrap()), free);
+        for family in [AddressFamily::Inet, AddressFamily::Inet6, AddressFamily::Unix] {
+            let opened = socket(family, SockType::Datagram, SockFlag::empty(), None);
+            assert_eq!(opened.map(drop), Err(Errno::ENOSYS), "{family:?}");
+        }
+    });
 }
 
 #[test]

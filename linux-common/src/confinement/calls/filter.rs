@@ -48,7 +48,6 @@ const ALWAYS: &[libc::c_long] = &[
     // What is open.
     libc::SYS_close,
     libc::SYS_eventfd2,
-    libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_lseek,
     libc::SYS_ppoll,
@@ -126,7 +125,6 @@ const DESKTOP: &[libc::c_long] = &[
     libc::SYS_pipe2,
     libc::SYS_prlimit64,
     libc::SYS_pselect6,
-    libc::SYS_shmat,
     libc::SYS_shmctl,
     libc::SYS_shmdt,
     libc::SYS_shmget,
@@ -159,8 +157,19 @@ mod older {
 /// What one asks of any descriptor to see what it is, what waits there, or not to wait for it.
 const HARMLESS: [u64; 5] = [libc::TCGETS, libc::TCGETS2, libc::TCFLSH, libc::FIONBIO, libc::FIONREAD];
 
-/// Puts input into a terminal as if it were typed, or changes who takes its input.
-const INJECTS: [u64; 3] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
+/// Has a process signalled that need not be this one, when something comes (asm-generic/sockios.h).
+const FIOSETOWN: u64 = 0x8901;
+const SIOCSPGRP: u64 = 0x8902;
+
+/// Puts input into a terminal as if it were typed, or changes who takes its input; signals.
+const REACHES_OTHERS: [u64; 6] =
+    [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD, libc::FIOASYNC, FIOSETOWN, SIOCSPGRP];
+
+/// What is asked and set of a descriptor that is open. Who is signalled when something comes is not among it.
+const OF_DESCRIPTORS: [libc::c_int; 4] = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
+
+/// Memory that is shared by its descriptor.
+const SEALS: [libc::c_int; 2] = [libc::F_ADD_SEALS, libc::F_GET_SEALS];
 
 /// Names a thread or its memory; takes rights away from itself.
 const OWN_AFFAIRS: [libc::c_int; 6] = [
@@ -187,7 +196,7 @@ fn rules(calls: Calls) -> Result<Rules, BackendError> {
         (calls.read_files, READ_FILES, older::READ_FILES),
         (calls.change_files, CHANGE_FILES, older::CHANGE_FILES),
         (calls.use_sockets, USE_SOCKETS, &[]),
-        (calls.open_sockets, OPEN_SOCKETS, &[]),
+        (calls.list_addresses || calls.open_sockets, OPEN_SOCKETS, &[]),
         (calls.desktop, DESKTOP, older::DESKTOP),
     ];
     let chosen = lists.into_iter().filter(|(chosen, ..)| *chosen);
@@ -200,8 +209,13 @@ fn rules(calls: Calls) -> Result<Rules, BackendError> {
     rules.entry(libc::SYS_prlimit64).or_insert(vec![all(&[is(0, 0)?, whole(2, 0)?])?]);
     rules.insert(libc::SYS_prctl, any(OWN_AFFAIRS.iter().map(|option| is(0, flag(*option))))?);
     rules.insert(libc::SYS_ioctl, ioctl(calls.control_devices)?);
-    if calls.open_sockets {
-        rules.insert(libc::SYS_socket, sockets()?);
+    rules.insert(libc::SYS_fcntl, descriptors(calls.desktop)?);
+    let sockets = sockets(calls)?;
+    if !sockets.is_empty() {
+        rules.insert(libc::SYS_socket, sockets);
+    }
+    if calls.desktop {
+        rules.insert(libc::SYS_shmat, vec![all(&[has(2, flag(libc::SHM_EXEC), 0)?])?]);
     }
     let (executable, both) = (flag(libc::PROT_EXEC), flag(libc::PROT_EXEC | libc::PROT_WRITE));
     let data = all(&[has(2, executable, 0)?])?;
@@ -215,21 +229,30 @@ fn rules(calls: Calls) -> Result<Rules, BackendError> {
 fn ioctl(any_device: bool) -> Result<Vec<SeccompRule>, BackendError> {
     if any_device {
         let none_of_these: Result<Vec<_>, _> =
-            INJECTS.iter().map(|request| compare(1, SeccompCmpOp::Ne, *request)).collect();
+            REACHES_OTHERS.iter().map(|request| compare(1, SeccompCmpOp::Ne, *request)).collect();
         return Ok(vec![all(&none_of_these?)?]);
     }
     any(HARMLESS.iter().map(|request| is(1, *request)))
 }
 
-/// Datagrams and streams of IP, sockets with a name in the file system, and the kernel's table of addresses.
-fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
+fn descriptors(sealed: bool) -> Result<Vec<SeccompRule>, BackendError> {
+    let seals = SEALS.iter().filter(|_| sealed);
+    let mut rules = any(OF_DESCRIPTORS.iter().chain(seals).map(|what| is(1, flag(*what))))?;
+    rules.push(all(&[is(1, flag(libc::F_SETFL))?, has(2, flag(libc::O_ASYNC), 0)?])?);
+    Ok(rules)
+}
+
+/// Datagrams and streams of IP, sockets with a name in the file system, and the kernel's tables of addresses.
+fn sockets(calls: Calls) -> Result<Vec<SeccompRule>, BackendError> {
     let mut rules = Vec::new();
-    for family in [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX] {
+    for family in [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX].iter().filter(|_| calls.open_sockets) {
         for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
-            rules.push(all(&[is(0, flag(family))?, has(1, KIND, flag(kind))?])?);
+            rules.push(all(&[is(0, flag(*family))?, has(1, KIND, flag(kind))?])?);
         }
     }
-    rules.push(all(&[is(0, flag(libc::AF_NETLINK))?, is(2, flag(libc::NETLINK_ROUTE))?])?);
+    if calls.list_addresses {
+        rules.push(all(&[is(0, flag(libc::AF_NETLINK))?, is(2, flag(libc::NETLINK_ROUTE))?])?);
+    }
     Ok(rules)
 }
 
