@@ -169,6 +169,11 @@ impl Channel {
         self.previous.is_some()
     }
 
+    /// Whether the previous epoch's keys stay until the first packet of the new one comes.
+    pub(crate) const fn awaits_new_epoch(&self) -> bool {
+        matches!(self.previous, Some((_, None)))
+    }
+
     /// When [`Channel::has_previous`] changes.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.previous.as_ref().and_then(|(_, erase_at)| *erase_at)

@@ -355,7 +355,9 @@ impl Link {
             _ => None,
         };
         let breaker = self.unanswered_since.filter(|_| !self.paused).map(|since| since + BREAKER);
-        let rekey = self.rekeyed_at.filter(|_| self.exchange.is_none()).map(|at| {
+        // While the display has not begun the new epoch no time will bring the next exchange, but a packet.
+        let may_rekey = self.exchange.is_none() && !self.channel.awaits_new_epoch();
+        let rekey = self.rekeyed_at.filter(|_| may_rekey).map(|at| {
             let rested = at + REKEY_PAUSE;
             let due = match self.channel.has_used(REKEY_PACKETS, REKEY_AGE, now) {
                 true => now,

@@ -64,3 +64,23 @@ fn an_answer_of_another_length_leads_to_no_new_epoch() {
     assert_eq!(both.hear(|out| out.put(&resp(1120, false))), Ok(()));
     assert_eq!(both.client.link.as_ref().unwrap().channel.epoch(), 1, "whereas this length is awaited");
 }
+
+#[test]
+fn a_display_that_never_begins_the_new_epoch_does_not_keep_the_camera_awake() {
+    let mut both = Both::in_epoch(0);
+    // KEX_INIT is answered; no packet of epoch 1 arrives, and the display goes on in epoch 0.
+    both.poll_client();
+    both.poll_server();
+    assert_eq!(both.client.link.as_ref().unwrap().channel.epoch(), 1);
+    for second in 0..800 {
+        both.now += Duration::from_secs(1);
+        let _heard = both.hear(|out| message::emit_ping(out, 1));
+        let mut buf = [0; 1200];
+        loop {
+            if let Output::Wait(at) = both.client.poll(both.now, &mut buf) {
+                assert!(at.is_none_or(|at| at > both.now), "woken in the past after {second} s");
+                break;
+            }
+        }
+    }
+}
