@@ -69,15 +69,17 @@ pub(crate) struct Link {
     sent_at: Instant,
     epoch_began: Instant,
     exchange: Option<Responder>,
+    /// When the answer that leads to epoch 1 was ready.
+    answered_at: Option<Instant>,
     resp_owed: bool,
     rtt: Rtt,
     offset: ClockOffset,
     /// The newest packet's timestamp and when it came.
     echo: Option<(Stamp, Instant)>,
-    /// The newest heartbeat's clock.
-    status_at: Option<Stamp>,
-    /// The clock of the newest heartbeat that told a round trip; until then, the first timestamp of all.
-    rtt_at: Option<Stamp>,
+    /// The newest heartbeat's clock and when it came.
+    status_at: Option<(Stamp, Instant)>,
+    /// The clock of the newest heartbeat that told a round trip, and when it came; until then, of the first timestamp.
+    rtt_at: Option<(Stamp, Instant)>,
     configs_sent: u32,
     pong: Option<u32>,
     candidate: Option<Candidate>,
@@ -133,6 +135,7 @@ impl Link {
             sent_at: now,
             epoch_began: now,
             exchange: None,
+            answered_at: None,
             resp_owed: false,
             rtt: Rtt::default(),
             offset: ClockOffset::default(),
@@ -160,10 +163,11 @@ impl Link {
     }
 
     /// The round trip that a frame is judged by. Whoever drops the heartbeats that tell it must not hide behind
-    /// the last one: when they are missing, it counts as at least the time of which nothing is known.
-    pub(crate) fn rtt(&self) -> Duration {
+    /// the last one: when they are missing, it counts as at least the time of which nothing is known, on the camera's
+    /// clock (what comes may be old) and on this one (stamps wrap).
+    pub(crate) fn rtt(&self, now: Instant) -> Duration {
         let untold = match (self.echo, self.rtt_at) {
-            (Some((newest, _)), Some(told)) => newest.after(told),
+            (Some((newest, _)), Some((told, came))) => newest.after(told).max(now.since(came)),
             _ => Duration::ZERO,
         };
         if untold > RTT_LIFE { self.rtt.smoothed().max(untold) } else { self.rtt.smoothed() }

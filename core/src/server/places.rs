@@ -139,7 +139,7 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         let jpeg = seat.joiner.frame(joined)?;
         let captured_at = now.before(age.unwrap_or(Duration::ZERO));
         let Whose::Camera(camera) = link.whose else { return None };
-        Some(Frame { camera, frame_id: joined.shape.frame_id, captured_at, rtt: link.rtt(), jpeg })
+        Some(Frame { camera, frame_id: joined.shape.frame_id, captured_at, rtt: link.rtt(now), jpeg })
     }
 
     pub(super) fn links_of(&mut self, camera: &Fingerprint) -> impl Iterator<Item = &mut Link> {

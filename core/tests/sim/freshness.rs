@@ -132,6 +132,106 @@ fn a_change_of_address_makes_no_picture_that_was_held_back_younger() {
 }
 
 #[test]
+fn changes_of_address_one_after_the_other_make_no_picture_that_was_held_back_younger() {
+    let (mut world, id) = live(seed(124));
+    let homes: [SocketAddr; 2] = ["203.0.113.9:9".parse().unwrap(), "203.0.113.9:10".parse().unwrap()];
+    // From then on PATH_RESPONSE is long enough to be answered with two challenges.
+    world.run(secs(10));
+    let mut holder = Holder::new(&mut world, id);
+    let (mut strays, mut first, mut begun) = (world.network.stray.len(), 0, false);
+    let (mut home, mut next) = (world.cameras[id].address, 0);
+    let (mut proofs, mut heartbeat): (Vec<Vec<u8>>, Option<Vec<u8>>) = (Vec::new(), None);
+    for step in 0..8000 {
+        world.run(ms(5));
+        // By then the fastest packets of before are forgotten.
+        if step == 3000 {
+            first = world.shown.len();
+        }
+        for sent in holder.take(&world) {
+            let proof = sent.bytes[0] == 0x10 && (26..=29).contains(&sent.bytes.len());
+            if !std::mem::replace(&mut begun, true) {
+                let _taken = world.at_display(homes[0], &sent.bytes);
+            } else if proof {
+                proofs.push(sent.bytes);
+            } else {
+                holder.held.push(sent);
+            }
+        }
+        // Everything comes 4 s late, but the answers to challenges, and a heartbeat with each of them.
+        let ripe = holder.held.iter().take_while(|sent| sent.at + secs(4) <= world.now()).count();
+        for sent in holder.held.drain(..ripe) {
+            if is_status(&sent.bytes) {
+                heartbeat = Some(sent.bytes);
+            } else {
+                let _taken = world.at_display(home, &sent.bytes);
+            }
+        }
+        if proofs.len() >= 2 {
+            if let Some(heartbeat) = heartbeat.take() {
+                let _taken = world.at_display(home, &heartbeat);
+            }
+            // The first proves one home, the second makes the other one the candidate.
+            home = homes[next];
+            next = 1 - next;
+            let _moved = world.at_display(home, &proofs[0]);
+            let _asked = world.at_display(homes[next], &proofs[1]);
+            proofs.clear();
+        }
+        let answers: Vec<_> = world.network.stray[strays..].to_vec();
+        strays = world.network.stray.len();
+        let display = world.display.address;
+        for (_, bytes) in answers.iter().filter(|(to, _)| homes.contains(to)) {
+            let _taken = world.at_camera(id, display, bytes);
+        }
+    }
+    assert_none_is_old_and_live(&world, first);
+}
+
+#[test]
+fn heartbeats_that_are_missing_for_longer_than_timestamps_last_are_missed() {
+    let mut world = World::new(seed(125));
+    let id = world.add(Pem::Camera);
+    world.stream(id, 5, 100..=1000);
+    world.run_until_live(id, secs(2)).expect("a picture");
+    world.run(secs(3));
+    world.network.meddler = Some(Box::new(|heading, bytes| heading == Heading::Down || !is_status(bytes)));
+    let first = world.shown.len();
+    for step in 1..=100 {
+        world.network.routes[id].up.delay = ms(1 + step * 40);
+        world.run(secs(1));
+    }
+    world.run(secs(43 * 60));
+    assert_none_is_old_and_live(&world, first);
+    // The path is good again, and heartbeats that seem to be of the past count.
+    world.network.meddler = None;
+    world.network.routes[id].up.delay = ms(1);
+    world.run(secs(12));
+    assert!(passes_for_live(world.shown.last().unwrap()), "{:?}", world.shown.last());
+}
+
+#[test]
+fn a_session_whose_timestamps_are_held_back_from_the_first_on_begins_with_no_live_picture() {
+    let mut world = World::new(seed(126));
+    let id = world.add(Pem::Camera);
+    world.stream(id, 30, 100..=2000);
+    let mut holder = Holder::new(&mut world, id);
+    let from = world.cameras[id].address;
+    for _ in 0..2000 {
+        world.run(ms(5));
+        for sent in holder.take(&world) {
+            // Chunks come 4 s later, heartbeats never, all else at once.
+            if sent.bytes[0] == 0x10 && sent.bytes.len() > 1000 {
+                holder.held.push(sent);
+            } else if !is_status(&sent.bytes) {
+                let _taken = world.at_display(from, &sent.bytes);
+            }
+        }
+        holder.deliver(&mut world, from, secs(4));
+    }
+    assert_none_is_old_and_live(&world, 0);
+}
+
+#[test]
 fn a_delay_that_grows_while_no_round_trip_can_be_measured_is_seen() {
     let (mut world, id) = live(seed(123));
     let first = world.shown.len();

@@ -35,6 +35,7 @@ impl Link {
             Ok(Answer::Repeat) => self.resp_owed = true,
             Ok(Answer::New(secret)) => {
                 self.channel.prepare(secret, now);
+                self.answered_at = self.answered_at.or(Some(now));
                 self.resp_owed = true;
             }
             Err(_failed) => around.events.push(Event::RandomFailed),

@@ -1,5 +1,7 @@
 //! The display's end of media: chunks into frames, the camera's clock, and FEEDBACK (docs/protocol.md §9.1, §9.2, §9.5).
 
+use core::time::Duration;
+
 use super::{Around, Due, FEEDBACK_BUSY, Heard, Link};
 use crate::discard::Discard;
 use crate::events::Events;
@@ -15,6 +17,13 @@ use crate::wire::status::Status;
 
 /// Chunks that disagree with their frame before the session is closed.
 const MAX_MISMATCHES: u8 = 3;
+
+/// Timestamps wrap after 71 minutes. Of two packets that came further apart than this, the later one is newer.
+const COMPARABLE: Duration = Duration::from_secs(1800);
+
+fn are_near(now: Instant, came: Instant) -> bool {
+    now.since(came) < COMPARABLE
+}
 
 impl Link {
     pub(super) fn chunk<R>(
@@ -55,12 +64,15 @@ impl Link {
     pub(super) fn status(&mut self, now: Instant, status: &Status, events: &mut Events) {
         self.stamp(now, status.clock);
         // One that was overtaken on the way says what was, not what is.
-        if self.status_at.is_some_and(|newest| is_newer(newest.0, status.clock.0)) {
+        if self
+            .status_at
+            .is_some_and(|(newest, came)| are_near(now, came) && is_newer(newest.0, status.clock.0))
+        {
             return;
         }
-        self.status_at = Some(status.clock);
+        self.status_at = Some((status.clock, now));
         if self.rtt.told(status.srtt, status.rttvar) {
-            self.rtt_at = Some(status.clock);
+            self.rtt_at = Some((status.clock, now));
         }
         if self.capture.replace(status.state) != Some(status.state)
             && let Whose::Camera(camera) = self.whose
@@ -72,8 +84,15 @@ impl Link {
     /// A packet left the camera at `sent` on its clock.
     pub(super) fn stamp(&mut self, now: Instant, sent: Stamp) {
         self.offset.sample(now, sent);
-        self.rtt_at = self.rtt_at.or(Some(sent));
-        if self.echo.is_none_or(|(newest, _)| is_newer(sent.0, newest.0)) {
+        if self.rtt_at.is_none() {
+            self.rtt_at = Some((sent, now));
+            // Nothing with a timestamp is sent before KEX_RESP is there. A path that holds back the first of all looks
+            // as long as it is; held back no more, what follows looks queued.
+            if let Some(answered) = self.answered_at {
+                self.rtt.sample(now.since(answered));
+            }
+        }
+        if self.echo.is_none_or(|(newest, came)| !are_near(now, came) || is_newer(sent.0, newest.0)) {
             self.echo = Some((sent, now));
         }
     }

@@ -9,7 +9,6 @@ use super::{Around, CHALLENGE_LEN, Link, LinkOutput};
 use crate::events::Events;
 use crate::handshake::Whose;
 use crate::output::Event;
-use crate::rtt::Rtt;
 use crate::session::Opened;
 use crate::time::Instant;
 use crate::wire::message;
@@ -41,9 +40,9 @@ impl Link {
     pub(super) fn path_response(&mut self, from: SocketAddr, token: &[u8; 8], events: &mut Events) {
         if self.candidate.take_if(|candidate| candidate.is_proven_by(from, token)).is_some() {
             self.to = from;
-            // The clock estimate stays: were it begun anew, whoever holds packets back and moves them to another
-            // address could make old ones its measure. A longer path looks queued for ten seconds.
-            self.rtt = Rtt::default();
+            // The estimates of the clock and of the round trip stay: were they begun anew, whoever holds packets back
+            // and moves them to another address could make old ones their measure. A longer path looks queued for
+            // ten seconds.
             if let Whose::Camera(camera) = self.whose {
                 events.push(Event::Moved { camera, to: from });
             }
