@@ -197,9 +197,12 @@ impl Channel {
         self.current.outgoing.derived_at + age
     }
 
-    /// Whether wrong tags in the current epoch have reached their limit.
-    pub(crate) const fn is_forged_out(&self) -> bool {
-        self.current.incoming.forgeries >= MAX_FORGERIES
+    /// Whether wrong tags in one epoch have reached their limit.
+    pub(crate) fn is_forged_out(&self) -> bool {
+        let next = self.next.as_ref().map(|next| &next.incoming);
+        let previous = self.previous.as_ref().map(|(incoming, _)| incoming);
+        let live = [Some(&self.current.incoming), next, previous];
+        live.into_iter().flatten().any(|incoming| incoming.forgeries >= MAX_FORGERIES)
     }
 
     /// Highest counter and number of packets received in the current epoch, for FEEDBACK.

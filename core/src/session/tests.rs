@@ -380,3 +380,19 @@ fn no_two_packets_ever_have_one_key_and_counter() {
     std::println!("{epochs} rekeys, {} packets", seen.len());
     assert!(epochs >= rounds && u64::try_from(seen.len()).unwrap() > rounds * 100, "{epochs} {}", seen.len());
 }
+
+#[test]
+fn wrong_tags_of_every_live_epoch_have_their_limit() {
+    let (mut camera, mut display) = pair();
+    rekey(&mut camera, &mut display, seconds(1));
+    assert!(!display.is_forged_out());
+    let next = &mut display.next.as_mut().unwrap().incoming;
+    next.forgeries = MAX_FORGERIES;
+    assert!(display.is_forged_out(), "answered and not begun");
+    let mut packet = seal(&mut camera, seconds(1), b"x");
+    display.next.as_mut().unwrap().incoming.forgeries = 0;
+    open(&mut display, seconds(1), &mut packet).unwrap();
+    assert!(!display.is_forged_out());
+    display.previous.as_mut().unwrap().0.forgeries = MAX_FORGERIES;
+    assert!(display.is_forged_out(), "over, and its keys still there");
+}
