@@ -30,7 +30,7 @@ use crate::handshake::bucket::Bucket;
 use crate::handshake::responder::{CookieRequest, Place, Responder};
 use crate::key::{Fingerprint, Modulus, RsaPublic};
 use crate::output::{Event, Frame, NotStarted, Opened, Output, SessionEnd, Transmit};
-use crate::pairing::{PairingEnd, TurnedAway};
+use crate::pairing::TurnedAway;
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::timer::earlier;
@@ -224,7 +224,7 @@ impl<'b, R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'b, R, P, C
         self.closed = true;
         self.cookies.clear();
         self.responder.forget_pending();
-        self.end_pairing(now, CloseReason::GoingAway, PairingEnd::Refused);
+        self.stop_pairing(now);
         for link in self.places.iter_mut().filter_map(|seat| seat.link.as_mut()) {
             link.close(CloseReason::GoingAway, now);
         }

@@ -117,6 +117,15 @@ impl<R: TryCryptoRng, P: RsaPublic, const CAMERAS: usize> Server<'_, R, P, CAMER
         }
     }
 
+    /// The program stops. A camera that was accepted stays so, and may not know it.
+    pub(super) fn stop_pairing(&mut self, now: Instant) {
+        let end = match self.pairing.stage {
+            Stage::Accepted(..) => PairingEnd::Unconfirmed,
+            _ => PairingEnd::Refused,
+        };
+        self.end_pairing(now, CloseReason::GoingAway, end);
+    }
+
     /// Ends the run, whatever it has come to.
     pub(super) fn end_pairing(&mut self, now: Instant, reason: CloseReason, end: PairingEnd) {
         self.responder.close_window();

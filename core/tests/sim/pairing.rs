@@ -472,3 +472,17 @@ fn a_machine_that_slept_ends_the_run_at_either_end() {
     assert_eq!(count(&world, Who::Camera(id), Event::PairingFailed(SessionEnd::Slept)), 1);
     assert!(world.cameras[id].is_closed());
 }
+
+#[test]
+fn a_display_that_stops_after_its_owner_has_accepted_does_not_say_refused() {
+    let mut world = World::new(seed(190));
+    let secret = world.open_pairing();
+    let id = world.add_pairing(Pem::Camera, &secret);
+    run_until_asked(&mut world);
+    world.network.routes[id].down.cut = true;
+    world.answer_pairing(true);
+    let here = world.display.clock.here(world.now());
+    world.display.server().close(here);
+    world.poll();
+    assert_eq!(world.pairing_ends(), [PairingEnd::Unconfirmed]);
+}
