@@ -20,8 +20,11 @@ impl Bucket {
 
     /// Takes a token if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let full_at = self.full_at.max(now) + self.refill;
-        let taken = full_at.since(now) <= self.refill * self.burst;
+        // Should the clock have gone back, it is empty and not shut for as long.
+        let whole = self.refill * self.burst;
+        self.full_at = self.full_at.clamp(now, now + whole);
+        let full_at = self.full_at + self.refill;
+        let taken = full_at.since(now) <= whole;
         if taken {
             self.full_at = full_at;
         }
@@ -44,5 +47,14 @@ mod tests {
         assert!(!bucket.take(at(3001)));
         assert!((0..3).all(|_| bucket.take(at(60_000))));
         assert!(!bucket.take(at(60_000)));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_costs_no_more_than_the_tokens() {
+        let mut bucket = Bucket::new(3, Duration::from_secs(3));
+        let at = |s: u64| Instant::from_micros(s * 1_000_000);
+        assert!(bucket.take(at(3600)));
+        assert!(!bucket.take(at(1)));
+        assert!(bucket.take(at(4)));
     }
 }
