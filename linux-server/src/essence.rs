@@ -5,10 +5,21 @@
 //! SOI ─────────────── DQT ─────── SOF ─ DRI ─ DHT ─ SOS ─ data ▪ RST0 ─ data ▪ EOI
 //! ```
 //! The decoder is lenient where a display must not be. It reads zeros for data that breaks off, which are codes like
-//! any other; so 64 one bits (▪) end each piece of data, where no code consists of ones only (ITU-T T.81, annex C). It
-//! takes a second scan of a baseline picture for the end of the first, or for the first once more, as often as the bytes
-//! last; and goes over all that it has seen of an XMP packet again at each marker. Those it does not get. How large a
-//! picture may be is `decode.rs`'s decision.
+//! any other; so 64 one bits (▪) end each piece of data, where no code consists of ones only (ITU-T T.81, annex C). Where
+//! it misses a restart it passes over everything up to the next marker, ones too, and goes on with zeros; so there must
+//! be as many restarts as it looks for. It takes a second scan of a baseline picture for the end of the first, or for the
+//! first once more, as often as the bytes last; and goes over all that it has seen of an XMP packet again at each marker.
+//! Those it does not get.
+//!
+//! ```text
+//! SOI ─ DQT ─ SOF ─ DHT ─────────── SOS ─ data ─────────── DHT ─ SOS ─ data ─────────── EOI
+//! SOI ─ DQT ─ SOF ─ DHT ─ SOS ─ 0 ─ SOS ─ data ▪ APP15 ─── DHT ─ SOS ─ data ▪ APP15 ─── EOI
+//! ```
+//! The data of a progressive picture also has bits which are no codes, and the ones may be taken for such. So behind them
+//! comes a marker at which the decoder gives up if it meets it within a scan, and which it skips once it is through. Only
+//! with the first scan it must meet the next marker; that one is made up, and changes nothing. There is no such marker for
+//! where a restart follows: restarts in progressive pictures are refused. How large a picture may be is `decode.rs`'s
+//! decision.
 
 use std::fmt;
 
@@ -33,14 +44,20 @@ const SOS: u8 = 0xDA;
 const DQT: u8 = 0xDB;
 const DRI: u8 = 0xDD;
 const APP14: u8 = 0xEE;
+const APP15: u8 = 0xEF;
 
 /// What APP14 begins with where it says how the colours are meant.
 const ADOBE: &[u8] = b"Adobe";
 /// The most bytes of headers: sixteen scans with new tables each have less than 10 000. A table takes the decoder a
 /// hundred times as long as its bytes would as picture data.
 const HEADER_LIMIT: usize = 1 << 15;
-/// 64 one bits.
+/// 64 one bits, of which the decoder, that wants 32 at hand, has not seen the last when the data before was enough.
 const ONES: [u8; 16] = [FF, 0, FF, 0, FF, 0, FF, 0, FF, 0, FF, 0, FF, 0, FF, 0];
+/// A segment that the decoder does not know.
+const STOP: [u8; 4] = [FF, APP15, 0, 2];
+/// What a scan goes over that changes nothing: one bit of the first coefficient of each block, to be added to what is
+/// known of it (T.81 §G.1.2.1). The decoder makes zeros of those for which there is no data.
+const BLANK: [u8; 3] = [0, 0, 0x10];
 
 /// What a picture claims to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +87,8 @@ pub(crate) enum Flaw {
     Sampling,
     /// Not progressive, and not all of it in one scan.
     Scans,
+    /// A restart is not there, or has another's number; or one is in a progressive picture, or is to be.
+    Restarts,
 }
 
 impl fmt::Display for Flaw {
@@ -82,6 +101,7 @@ impl fmt::Display for Flaw {
             Self::Tables => "it has more tables than any picture needs",
             Self::Sampling => "a colour of it is finer than the brightness",
             Self::Scans => "it is not progressive, and not all of it is in its first scan",
+            Self::Restarts => "its restarts are missing, out of order, or in a progressive picture",
         })
     }
 }
@@ -92,7 +112,7 @@ pub(crate) fn extract(jpeg: &[u8], out: &mut Vec<u8>) -> Result<Outline, Flaw> {
     out.clear();
     out.extend_from_slice(&[FF, SOI]);
     let rest = jpeg.get(2..found.len).unwrap_or(&[]);
-    let mut walk = Walk { rest, out, frame: None, scans: 0, headers: 0 };
+    let mut walk = Walk { rest, out, frame: None, interval: 0, scans: 0, headers: 0 };
     while !walk.segment()? {}
     let frame = walk.frame.ok_or(Flaw::Markers(JpegError::NoFrameHeader))?;
     Ok(Outline { size: frame.size, scans: walk.scans, progressive: frame.progressive })
@@ -103,6 +123,8 @@ struct Walk<'a> {
     rest: &'a [u8],
     out: &'a mut Vec<u8>,
     frame: Option<Frame>,
+    /// MCUs from one restart to the next; none is no restarts.
+    interval: u16,
     scans: usize,
     /// Bytes of what was kept besides picture data.
     headers: usize,
@@ -113,6 +135,8 @@ struct Walk<'a> {
 struct Frame {
     size: Size,
     components: u8,
+    /// Into how many MCUs a scan of all components divides it.
+    mcus: usize,
     progressive: bool,
 }
 
@@ -133,7 +157,11 @@ impl<'a> Walk<'a> {
                 self.keep(code, body)?;
                 self.data()?;
             }
-            DQT | DHT | DRI => self.keep(code, body)?,
+            DRI => {
+                self.interval = u16::from_be_bytes(*body.as_array().ok_or(BROKEN)?);
+                self.keep(code, body)?;
+            }
+            DQT | DHT => self.keep(code, body)?,
             APP14 if body.starts_with(ADOBE) => self.keep(code, body)?,
             SOF_BASELINE..=LAST_SOF if !matches!(code, JPG | DAC) => {
                 self.begin_frame(code, body)?;
@@ -189,7 +217,11 @@ impl<'a> Walk<'a> {
         }
         let side = |high, low| usize::from(u16::from_be_bytes([high, low]));
         let size = Size::new(side(left, right), side(high, low));
-        match self.frame.replace(Frame { size, components, progressive }) {
+        // An MCU of several components has as many blocks of each as its factors say; that of one has one block (T.81
+        // §A.2). A factor of zero is the decoder's to refuse.
+        let (across, down) = if components == 1 { (1, 1) } else { (across.max(1), down.max(1)) };
+        let mcus = size.width.div_ceil(8 * usize::from(across)) * size.height.div_ceil(8 * usize::from(down));
+        match self.frame.replace(Frame { size, components, mcus, progressive }) {
             Some(_) => Err(Flaw::Headers),
             None => Ok(()),
         }
@@ -199,38 +231,53 @@ impl<'a> Walk<'a> {
         let frame = self.frame.ok_or(Flaw::Markers(JpegError::NoFrameHeader))?;
         self.scans += 1;
         let is_all = self.scans == 1 && body.first() == Some(&frame.components);
-        if frame.progressive || is_all { Ok(()) } else { Err(Flaw::Scans) }
+        if !frame.progressive {
+            return if is_all { Ok(()) } else { Err(Flaw::Scans) };
+        }
+        if self.interval > 0 {
+            return Err(Flaw::Restarts);
+        }
+        if self.scans == 1 {
+            let (components, _) = body.split_last_chunk::<3>().ok_or(BROKEN)?;
+            self.keep(SOS, &[components, &BLANK].concat())?;
+            // One byte, or it is an error.
+            self.out.push(0);
+        }
+        Ok(())
     }
 
     /// Copies picture data up to the next marker that is no restart.
     fn data(&mut self) -> Result<(), Flaw> {
+        let frame = self.frame.ok_or(BROKEN)?;
+        let mut numbers = (RST0..=RST7).cycle();
+        let mut restarts = 0;
         loop {
             let (plain, rest) = self.rest.split_at(leading_non_ff(self.rest));
             self.out.extend_from_slice(plain);
             self.rest = rest;
             match self.marker()? {
                 0 => self.out.extend_from_slice(&[FF, 0]),
-                code @ RST0..=RST7 => {
+                code @ RST0..=RST7 if !frame.progressive && numbers.next() == Some(code) => {
+                    restarts += 1;
                     self.out.extend_from_slice(&ONES);
                     self.out.extend_from_slice(&[FF, code]);
                 }
+                RST0..=RST7 => return Err(Flaw::Restarts),
                 TEM..SOF_BASELINE => return Err(Flaw::Data),
                 _ => {
                     self.rest = rest;
-                    self.end_scan();
-                    return Ok(());
+                    break;
                 }
             }
         }
-    }
-
-    fn end_scan(&mut self) {
-        // The decoder wants the first scan of a progressive picture to end with its data: if it breaks off, no more
-        // shows than that the picture is flat where it does.
-        if self.scans == 1 && self.frame.is_some_and(|frame| frame.progressive) {
-            return;
-        }
         self.out.extend_from_slice(&ONES);
+        if frame.progressive {
+            self.out.extend_from_slice(&STOP);
+        }
+        // One between two intervals each. What stands behind the last of those the decoder does not read, and a camera may
+        // well code more lines than it shows.
+        let wanted = frame.mcus.saturating_sub(1).checked_div(self.interval.into()).unwrap_or(0);
+        if restarts < wanted { Err(Flaw::Restarts) } else { Ok(()) }
     }
 }
 
@@ -321,14 +368,16 @@ mod tests {
     }
 
     #[test]
-    fn each_piece_of_data_but_the_first_of_a_progressive_picture_ends_in_ones() {
-        let pieces = |jpeg| {
+    fn each_piece_of_data_ends_in_ones_and_if_it_is_progressive_in_a_stop() {
+        let ends = |jpeg| {
             let essence = essence(jpeg).unwrap().1;
-            essence.windows(ONES.len()).filter(|window| *window == ONES).count()
+            let stopped = [&ONES[..], &STOP].concat();
+            [&ONES[..], &stopped]
+                .map(|end| essence.windows(end.len()).filter(|window| *window == end).count())
         };
         let restarts = RESTART.windows(2).filter(|two| matches!(two, [FF, RST0..=RST7])).count();
         assert!(restarts > 3);
-        assert_eq!((pieces(YUV422), pieces(RESTART), pieces(PROGRESSIVE)), (1, restarts + 1, 9));
+        assert_eq!([YUV422, RESTART, PROGRESSIVE].map(ends), [[1, 0], [restarts + 1, 0], [10, 10]]);
     }
 
     #[test]
@@ -341,6 +390,14 @@ mod tests {
         };
         let frame = &YUV422[sof..sof + 19];
         let data = YUV422.len() - 100;
+        let restart = RESTART.windows(2).position(|two| two == [FF, RST0 + 3]).unwrap();
+        let restarts = |third: &[u8]| {
+            let jpeg = [&RESTART[..restart], third, &RESTART[restart + 2..]].concat();
+            essence(&jpeg).map(|(outline, _)| outline)
+        };
+        let progressive =
+            |code, inserted: &[u8]| essence(&before(code, inserted, PROGRESSIVE)).map(|(outline, _)| outline);
+        let interval = |body: &[u8]| [&[FF, DRI, 0, body.len() as u8 + 2], body].concat();
         let tables = [&[FF, DQT, 0, 67][..], &[1; 65]].concat().repeat(HEADER_LIMIT / 69);
         for (outcome, flaw) in [
             (with(sof + 1, &[0xC3]), Flaw::Kind),
@@ -350,10 +407,18 @@ mod tests {
             (with(sof + 9, &[4]), Flaw::Scans),
             (with(data, &[FF, 0x01]), Flaw::Data),
             (with(data, &[FF, 0xBF]), Flaw::Data),
+            (restarts(&[]), Flaw::Restarts),
+            (restarts(&[FF, RST0 + 4]), Flaw::Restarts),
+            (restarts(&[FF, RST0 + 2, FF, RST0 + 3]), Flaw::Restarts),
+            (progressive(SOS, &interval(&[0, 1])), Flaw::Restarts),
+            (progressive(SOS, &interval(&[0])), BROKEN),
+            (progressive(SOS, &interval(&[0, 0, 0])), BROKEN),
+            (progressive(EOI, &[FF, SOS, 0, 8, 1, 1, 0, 1, 63, 0, 7, FF, RST0]), Flaw::Restarts),
             (essence(&before(SOS, frame, YUV422)).map(|(outline, _)| outline), Flaw::Headers),
             (essence(&before(DQT, &tables, YUV422)).map(|(outline, _)| outline), Flaw::Tables),
         ] {
             assert_eq!(outcome, Err(flaw));
         }
+        assert!(restarts(&[FF, RST0 + 3]).is_ok() && progressive(SOS, &interval(&[0, 0])).is_ok());
     }
 }

@@ -206,13 +206,63 @@ fn a_picture_that_lost_what_lay_between_two_restarts_is_never_a_picture() {
 }
 
 #[test]
-fn a_later_scan_that_breaks_off_is_never_a_picture() {
+fn a_restart_that_does_not_come_is_never_a_picture() {
+    for jpeg in bad_jpegs::missing_restarts() {
+        let outcome = decoded(&jpeg).map(|picture| picture.size);
+        assert!(matches!(outcome, Err(Undecodable::Damaged(_))), "{outcome:?}");
+    }
+    // The data is all there, in pieces of another length.
+    let restarts: Vec<_> =
+        (0..RESTART.len() - 1).filter(|at| matches!(RESTART[*at..*at + 2], [0xFF, 0xD0..=0xD7])).collect();
+    for at in restarts {
+        let without = [&RESTART[..at], &RESTART[at + 2..]].concat();
+        assert!(decoded(&without).is_err(), "without the one at {at}");
+    }
+}
+
+#[test]
+fn a_picture_has_as_many_restarts_as_its_interval_wants_or_more() {
+    for factors in
+        [&[0x11][..], &[0x22], &[0x11; 3], &[0x21, 0x11, 0x11], &[0x22, 0x11, 0x11], &[0x41, 0x21, 0x11]]
+    {
+        for size in [(64, 48), (61, 43), (200, 17), (1, 1)] {
+            let (across, down) = if factors.len() == 1 { (1, 1) } else { (factors[0] >> 4, factors[0] & 15) };
+            let units = |side: u16, factor: u8| side.div_ceil(8 * u16::from(factor));
+            let mcus = units(size.0, across) * units(size.1, down);
+            for interval in [1, 2, 7, mcus - mcus / 3, mcus, mcus + 1] {
+                let wanted = usize::from(mcus.div_ceil(interval) - 1);
+                let with = |restarts: usize| {
+                    let outcome = decoded(&bad_jpegs::restarted(size, factors, interval, restarts));
+                    outcome.map(|picture| assert!(picture.rgb.iter().all(|value| *value == 128)))
+                };
+                let what = format!("{factors:02x?} {size:?}, {mcus} in pieces of {interval}");
+                assert_eq!(
+                    [with(wanted), with(wanted + 1), with(wanted + 9)],
+                    [Ok(()), Ok(()), Ok(())],
+                    "{what}"
+                );
+                if wanted > 0 {
+                    assert!(with(wanted - 1).is_err(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_scan_that_breaks_off_is_never_a_picture() {
     let scans: Vec<_> =
         (0..PROGRESSIVE.len() - 1).filter(|at| PROGRESSIVE[*at..*at + 2] == [0xFF, 0xDA]).collect();
-    for pair in scans.windows(2).skip(1) {
-        let cut = [&PROGRESSIVE[..pair[0] + 11], &PROGRESSIVE[pair[1]..]].concat();
-        assert!(decoded(&cut).is_err(), "{pair:?}");
+    for at in scans {
+        let data = at + 2 + usize::from(PROGRESSIVE[at + 3]);
+        let len = (data..).position(|at| PROGRESSIVE[at] == 0xFF && PROGRESSIVE[at + 1] != 0).unwrap();
+        // What stands in for the last eight bytes may be bits of those.
+        for kept in [0, 1, len / 2, len.saturating_sub(9)].into_iter().filter(|kept| kept + 9 <= len) {
+            let cut = [&PROGRESSIVE[..data + kept], &PROGRESSIVE[data + len..]].concat();
+            assert!(decoded(&cut).is_err(), "{kept} bytes of {len} at {at}");
+        }
     }
+    assert!(decoded(&bad_jpegs::missing_corrections()).is_err());
 }
 
 #[test]
@@ -227,7 +277,10 @@ fn a_progressive_picture_may_have_1080p_in_16_scans_and_no_more() {
 #[test]
 fn a_huge_frame_leaves_no_huge_buffers_behind() {
     let (mut decoder, mut picture) = (Decoder::new(), Picture::new());
-    for jpeg in [parts::flat((4096, 4096), &[0x11; 3], 10), bad_jpegs::restarts((8192, 2048))] {
+    for jpeg in [
+        parts::flat((4096, 4096), &[0x11; 3], 10),
+        bad_jpegs::restarted((8192, 2048), &[0x11; 3], 1, (1 << 18) - 1),
+    ] {
         decoder.decode(&jpeg, &mut picture).unwrap();
         assert!(picture.rgb.capacity() >= 3 << 24);
         decoder.decode(YUV420, &mut picture).unwrap();

@@ -39,6 +39,8 @@ pub(crate) fn kinds(random: &mut Random) -> Vec<Kind> {
         ("wrong tables", wrong_tables()),
         ("wrong order", wrong_order()),
         ("more scans than there should be", scans()),
+        ("restarts that do not come", missing_restarts()),
+        ("corrections that do not come", vec![missing_corrections()]),
         (HUGE, huge()),
         ("endless", endless()),
     ]
@@ -291,6 +293,40 @@ fn scans() -> Vec<Vec<u8>> {
     more
 }
 
+/// A decoder that looks for a restart where there is none passes over all the data that is left, and then makes up the
+/// picture of zeros: here of codes that take it longest.
+pub(crate) fn missing_restarts() -> Vec<Vec<u8>> {
+    let tables = [dht(0x00, &DC), dht(0x10, &[(16, 0x01)]), segment(DRI, &[0, 1])].concat();
+    let mut missing = Vec::new();
+    for size in [(64, 64), (1448, 1448), (4096, 4096)] {
+        for factors in [&COLOUR[..], &[0x11; 4]] {
+            let all: Vec<u8> = (1..=factors.len() as u8).collect();
+            let head =
+                [&SOI, &dqt(0)[..], &sof(BASELINE, size, factors), &tables, &sos(&all, WHOLE)].concat();
+            for restarts in [0, 1, 9] {
+                let pieces =
+                    (0..restarts).flat_map(|number| [&[0; 600], &[0xFF, 0xD0 + number % 8][..]].concat());
+                missing.push([&head[..], &pieces.collect::<Vec<u8>>(), &[0; 600], &EOI].concat());
+            }
+        }
+        let first = [&sos(&[1], [0; 3])[..], &[0; 8]].concat();
+        let others = [&sos(&[1], [1, 63, 0])[..], &[0; 400]].concat().repeat(15);
+        missing.push(
+            [&SOI, &dqt(0)[..], &sof(PROGRESSIVE, size, &[0x11]), &tables, &first, &others, &EOI].concat(),
+        );
+    }
+    missing
+}
+
+/// The last scan of 64 blocks ends with a run of 32 in which each coefficient has one bit more: bits that are no codes,
+/// for which a decoder may take whatever stands behind its data.
+pub(crate) fn missing_corrections() -> Vec<u8> {
+    let tables = [dht(0x00, &DC), dht(0x10, &[(1, 0x01), (2, 0x50)])].concat();
+    let head = [&SOI, &dqt(0)[..], &sof(PROGRESSIVE, (64, 64), &[0x11]), &tables].concat();
+    let filled = [&sos(&[1], [0; 3])[..], &[0; 8], &sos(&[1], [1, 63, 1]), &[0; 64 * 63 / 4]].concat();
+    [&head[..], &filled, &sos(&[1], [1, 63, 0x10]), &[0b1000_0000], &EOI].concat()
+}
+
 /// Much work, and hardly more data than it takes: `filled` coefficients of each block, then gone through again and again.
 pub(crate) fn progressive(size: (u16, u16), filled: usize, scans: usize) -> Vec<u8> {
     let blocks = usize::from(size.0).div_ceil(8) * usize::from(size.1).div_ceil(8);
@@ -298,7 +334,8 @@ pub(crate) fn progressive(size: (u16, u16), filled: usize, scans: usize) -> Vec<
     let (fill, refine) = (dht(0x10, &[(1, 0x01), (2, 0)]), dht(0x10, &[(1, 0xE0), (2, 0)]));
     let last = u8::try_from(filled.clamp(1, 63)).unwrap();
     let mut jpeg =
-        [&SOI, &dqt(0)[..], &sof(PROGRESSIVE, size, &[0x11]), &tables(), &sos(&[1], [0; 3]), &[0]].concat();
+        [&SOI, &dqt(0)[..], &sof(PROGRESSIVE, size, &[0x11]), &tables(), &sos(&[1], [0; 3])].concat();
+    jpeg.extend(vec![0; blocks.div_ceil(8)]);
     jpeg.extend([&fill[..], &sos(&[1], [1, last, 0x01]), &vec![0; blocks * filled / 4], &refine].concat());
     let refined = [&sos(&[1], [1, 63, 0x10])[..], &vec![0; (blocks * filled + 40).div_ceil(8)]].concat();
     for _ in 2..scans {
@@ -344,16 +381,20 @@ fn endless() -> Vec<Vec<u8>> {
         filled(&dqt(0)),
         filled(&dht(0x10, &[(1, 1), (2, 2), (3, 3), (16, 4)])),
         [&SOI, &packet[..], &comments, &jpeg[2..]].concat(),
-        restarts((8192, 2048)),
+        restarted((8192, 2048), &COLOUR, 1, (1 << 18) - 1),
         [&head(SIZE, &COLOUR), &[0xFF; CAPACITY / 2][..], &EOI].concat(),
         [&head(SIZE, &COLOUR), &vec![0; CAPACITY - 400][..], &EOI].concat(),
     ]
 }
 
-/// A picture with a restart behind each block.
-pub(crate) fn restarts(size: (u16, u16)) -> Vec<u8> {
-    let blocks = u32::from(size.0.div_ceil(8)) * u32::from(size.1.div_ceil(8));
-    let data = (0..blocks).flat_map(|number| [0, 0xFF, 0xD0 + (number % 8) as u8]);
-    let head = [&SOI, &segment(DRI, &[0, 1])[..], &head(size, &COLOUR)[2..]].concat();
-    [head, data.collect(), EOI.to_vec()].concat()
+/// A grey picture with so many restarts, each behind the data of `interval` MCUs.
+pub(crate) fn restarted(size: (u16, u16), factors: &[u8], interval: u16, restarts: usize) -> Vec<u8> {
+    let blocks = match factors {
+        [_] => 1,
+        _ => factors.iter().map(|factors| usize::from(factors >> 4) * usize::from(factors & 15)).sum(),
+    };
+    let piece = vec![0; (usize::from(interval) * blocks).div_ceil(4)];
+    let marked = (0..restarts).flat_map(|number| [&piece[..], &[0xFF, 0xD0 + (number % 8) as u8]].concat());
+    let head = [&SOI, &segment(DRI, &interval.to_be_bytes())[..], &head(size, factors)[2..]].concat();
+    [head, marked.collect(), piece.clone(), EOI.to_vec()].concat()
 }
