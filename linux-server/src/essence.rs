@@ -410,7 +410,7 @@ mod tests {
             (restarts(&[]), Flaw::Restarts),
             (restarts(&[FF, RST0 + 4]), Flaw::Restarts),
             (restarts(&[FF, RST0 + 2, FF, RST0 + 3]), Flaw::Restarts),
-            (progressive(SOS, &interval(&[0, 1])), Flaw::Restarts),
+            (progressive(SOS, &interval(&[0xFF, 0xFF])), Flaw::Restarts),
             (progressive(SOS, &interval(&[0])), BROKEN),
             (progressive(SOS, &interval(&[0, 0, 0])), BROKEN),
             (progressive(EOI, &[FF, SOS, 0, 8, 1, 1, 0, 1, 63, 0, 7, FF, RST0]), Flaw::Restarts),
