@@ -347,15 +347,18 @@ fn undecodable_frames_are_counted_keep_the_picture_for_a_while_and_become_the_re
 #[test]
 fn after_each_bad_picture_the_next_good_one_is_shown() {
     let bench = Bench::pixels();
-    let mut numbers = 1..;
+    // Waits until so many have been dealt with. That one was painted is seen before it is counted.
+    let done = |frames| bench.stats_when(|stats| stats.shown + stats.undecodable == u64::from(frames));
+    let mut number = 0;
     for (kind, pictures) in bad_jpegs::kinds(&mut Random::seeded()) {
         // Some of each kind: `decode/tests.rs` takes all.
         for (which, bad) in pictures.iter().enumerate().step_by(pictures.len().div_ceil(20)) {
-            let before = bench.painter.stats();
-            bench.show(numbers.next().unwrap(), bad);
-            bench.stats_when(|stats| stats.shown + stats.undecodable > before.shown + before.undecodable);
+            bench.show(number + 1, bad);
+            done(number + 1);
             while let Ok(_seen) = bench.seen.try_recv() {}
-            bench.show(numbers.next().unwrap(), JPEG);
+            number += 2;
+            bench.show(number, JPEG);
+            done(number);
             let seen = bench.next();
             let Seen::Picture(pixel) = seen else { panic!("{kind} {which}: {seen:?}") };
             assert!((pixel >> 16).abs_diff(200) < 20, "{kind} {which}: the red field: {pixel:06x}");
