@@ -36,8 +36,9 @@ impl State {
     /// A directory that cannot be written is no error until something is to be written.
     ///
     /// # Errors
-    /// [`Exit::State`]: no directory can be chosen (no `HOME`), made or looked into, it is something else, or others
-    /// can write to it.
+    /// [`Exit::State`]: no directory can be chosen (no `HOME`), made or looked into, it is something else, others can
+    /// write to it, or it is another user's. Root may use anybody's: what it finds there, and may trust, is then that
+    /// user's choice ([`State::owner`]).
     pub fn open(given: Option<&Path>) -> Result<Self> {
         let state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
         state.prepare()?;
@@ -54,6 +55,15 @@ impl State {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whose it is: root's, this user's, or where root acts on another user's directory, that user's. Whoever it is can
+    /// replace all that lies in here, and so can root.
+    ///
+    /// # Errors
+    /// [`Exit::State`]: it cannot be looked into.
+    pub fn owner(&self) -> Result<Uid> {
+        self.metadata().map(|metadata| Uid::from_raw(metadata.uid()))
     }
 
     /// The whole file `name`, which may have at most `max_len` bytes; `None` if there is none.
@@ -133,13 +143,29 @@ impl State {
                 format!("The state directory {path} ({}) is not a directory.", self.chosen_by),
             ));
         }
-        let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
-        if others_write && !sticky {
+        if metadata.mode() & 0o022 != 0 {
+            // In a sticky one, as /tmp is, others cannot replace a file, but be the first to make one of its name.
+            let is_for_all = metadata.mode() & 0o1000 != 0;
+            let advice = if is_for_all {
+                "Choose one that is this user's alone, with --state DIR.".to_owned()
+            } else {
+                format!("Forbid it: chmod go-w {path}")
+            };
             return Err(Failure::new(
                 Exit::State,
                 format!(
-                    "Others can write to the state directory {path}, and so change whom this program trusts. Forbid \
-                     it: chmod go-w {path}"
+                    "Others can write to the state directory {path}, and so change whom this program trusts. {advice}"
+                ),
+            ));
+        }
+        let (owner, me) = (Uid::from_raw(metadata.uid()), Uid::effective());
+        if !(me.is_root() || owner.is_root() || owner == me) {
+            let (owner, me) = (user_name(owner), user_name(me));
+            return Err(Failure::new(
+                Exit::State,
+                format!(
+                    "The state directory {path} belongs to {owner}, who could so change whom this program trusts, and \
+                     this program runs as {me}. Run it as {owner}, or choose another directory with --state DIR."
                 ),
             ));
         }
@@ -252,7 +278,9 @@ fn failure(tried: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::State, format!("Cannot {tried}: {error}.{advice}"))
 }
 
-pub(crate) fn user_name(uid: Uid) -> String {
+/// `user` and the name, or where there is none, the number.
+#[must_use]
+pub fn user_name(uid: Uid) -> String {
     let user = User::from_uid(uid).ok().flatten();
     user.map_or_else(|| format!("user {uid}"), |user| format!("user {}", user.name))
 }

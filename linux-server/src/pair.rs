@@ -21,7 +21,7 @@ use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::pairing_code::PairingCode;
-use sealcam_linux::state::State;
+use sealcam_linux::state::{State, user_name};
 use sealcam_linux::trust::cameras::{self, MAX_CAMERAS};
 use sealcam_linux::trust::{Authorized, AuthorizedCameras, Camera, Name};
 use sealcam_linux::wait::Waiter;
@@ -52,6 +52,7 @@ fn pair_with(stream: UnixStream, args: &PairArgs, state: &State) -> Result<()> {
     let lines = Lines::new(stream).map_err(|error| {
         Failure::new(Exit::Other, format!("Cannot use the socket of the display that runs: {error}."))
     })?;
+    check_peer(&lines, state)?;
     log::say(format_args!("The display that runs here opens a window."));
     if args.listen.is_some() {
         log::say(format_args!(
@@ -60,6 +61,21 @@ fn pair_with(stream: UnixStream, args: &PairArgs, state: &State) -> Result<()> {
     }
     // Its window is shut when the connection ends.
     Conversation::new(state, args, lines).run(&Waiter::new()?, None)
+}
+
+/// Whether it is a display of ours that has the socket: any other would get the camera, with the right digits.
+fn check_peer(lines: &Lines, state: &State) -> Result<()> {
+    let peer = lines.peer();
+    let peer =
+        peer.map_err(|error| not_paired(&format!("Whose display runs here is not known: {error}.")))?;
+    if talk::is_ours(peer, state.owner()?) {
+        return Ok(());
+    }
+    let (socket, peer) = (state.file(SOCKET), user_name(peer));
+    Err(not_paired(&format!(
+        "What listens at {} belongs to {peer}, who would get the camera. Remove it, and see how it came there.",
+        socket.display()
+    )))
 }
 
 /// Pairs where no display runs.

@@ -60,8 +60,20 @@ fn directory_that_others_can_write_is_refused() {
     let scratch = Scratch::new();
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o777)).unwrap();
     assert!(State::open(Some(scratch.path())).unwrap_err().message.contains("chmod go-w"));
+    // Advice that would break /tmp for everybody is none.
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o1777)).unwrap();
-    State::open(Some(scratch.path())).unwrap();
+    let refused = State::open(Some(scratch.path())).unwrap_err().message;
+    assert!(refused.contains("Others can write") && !refused.contains("chmod"), "{refused}");
+}
+
+#[test]
+fn directory_of_another_user_is_used_by_root_alone() {
+    let scratch = Scratch::new();
+    assert_eq!(state(&scratch).owner().unwrap(), Uid::effective());
+    if Uid::effective().is_root() {
+        std::os::unix::fs::chown(scratch.path(), Some(12_345), None).unwrap();
+        assert_eq!(state(&scratch).owner().unwrap(), Uid::from_raw(12_345));
+    }
 }
 
 #[test]

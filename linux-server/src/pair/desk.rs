@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
+use nix::unistd::Uid;
 use sealcam_core::output::Event;
 use sealcam_core::pairing::{NotAccepted, PairingEnd, PairingNotOpened};
 use sealcam_core::rsa::SoftwareRsa;
@@ -20,7 +21,7 @@ use sealcam_linux::random::OsRng;
 use sealcam_linux::state::State;
 use sealcam_linux::trust::{AuthorizedCameras, Camera, Name, cameras};
 
-use super::talk::{End, Lines, Reply, Request, SOCKET};
+use super::talk::{self, End, Lines, Reply, Request, SOCKET};
 use crate::report;
 
 /// Where the owner's command finds the display, and the command that is there.
@@ -42,6 +43,8 @@ pub(crate) enum Opened {
 struct Door {
     listener: UnixListener,
     path: PathBuf,
+    /// Whose the state directory is.
+    owner: Uid,
 }
 
 impl Desk {
@@ -172,7 +175,7 @@ impl Desk {
         // Whatever is wrong with one visitor is no reason not to look for the next.
         while let Ok((stream, _)) = door.listener.accept() {
             let Ok(mut visitor) = Lines::new(stream) else { continue };
-            if !visitor.is_ours() {
+            if !visitor.peer().is_ok_and(|peer| talk::is_ours(peer, door.owner)) {
                 continue;
             }
             if self.owner.is_some() {
@@ -191,7 +194,7 @@ impl Door {
     fn open(state: &State) -> io::Result<Option<Self>> {
         // Of two displays that start at once, one finds the other's.
         let _lock = state.lock().map_err(io::Error::other)?;
-        let path = state.file(SOCKET);
+        let (path, owner) = (state.file(SOCKET), state.owner().map_err(io::Error::other)?);
         match UnixStream::connect(&path) {
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(&path)?,
@@ -201,7 +204,7 @@ impl Door {
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Some(Self { listener, path }))
+        Ok(Some(Self { listener, path, owner }))
     }
 }
 
