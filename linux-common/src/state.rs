@@ -4,22 +4,27 @@
 //! (`state/file.rs`). What the files mean is not known here; see [`crate::key_file`] and [`crate::trust`].
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fmt, io};
+use std::{env, fmt, io, thread};
 
 use nix::unistd::{AccessFlags, Uid, User, eaccess};
 use sealcam_core::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::exit::{Exit, Failure, Result};
 
 pub(crate) mod file;
 
 /// How often [`Watch::changed`] looks at its file.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Far longer than a file is ever replaced for, and no longer than a user waits without a word.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A program's state directory. `Display` gives its path and why it is this one: every command that reads or changes
 /// state tells it, since root's, a service's and a user's are different ones.
@@ -87,16 +92,14 @@ impl State {
         })
     }
 
-    /// Waits for the one lock of the directory. Between reading a file and replacing it hold the lock, or a change
-    /// that another process makes meanwhile is lost. It ends with the value, at the latest with the process.
+    /// Waits for the one lock of the directory, a few seconds at the most. Between reading a file and replacing it hold
+    /// the lock, or a change that another process makes meanwhile is lost. It ends with the value, at the latest with
+    /// the process.
     ///
     /// # Errors
-    /// [`Exit::State`] if the file system has no locks.
+    /// [`Exit::State`] if another process keeps it, or if the file system has no locks.
     pub fn lock(&self) -> Result<Locked<'_>> {
-        let tried = || format!("lock the state directory {}", self.path.display());
-        let directory = File::open(&self.path).map_err(|error| failure(&tried(), &error))?;
-        directory.lock().map_err(|error| failure(&tried(), &error))?;
-        Ok(Locked { state: self, directory })
+        self.lock_until(Clock.now() + LOCK_PATIENCE)
     }
 
     /// Begins to watch the file `name`. Read the file after this call, not before, so that no change is missed.
@@ -104,6 +107,29 @@ impl State {
     pub fn watch(&self, name: &str, now: Instant) -> Watch {
         let path = self.file(name);
         Watch { seen: Stamp::of(&path), next_look: now + LOOK_EVERY, path }
+    }
+
+    fn lock_until(&self, end: Instant) -> Result<Locked<'_>> {
+        let path = self.path.display();
+        let failed = |error: &io::Error| failure(&format!("lock the state directory {path}"), error);
+        let directory = File::open(&self.path).map_err(|error| failed(&error))?;
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Locked { state: self, directory }),
+                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+                // The kernel wakes nobody at a deadline.
+                Err(TryLockError::WouldBlock) if Clock.now() < end => thread::sleep(LOCK_AGAIN),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::new(
+                        Exit::State,
+                        format!(
+                            "Another process holds the lock of the state directory {path}, and does not let go. See \
+                             which (fuser -v {path}) and end it; other users' cannot hold it after chmod 700 {path}"
+                        ),
+                    ));
+                }
+            }
+        }
     }
 
     fn choose(given: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {

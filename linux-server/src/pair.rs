@@ -90,7 +90,10 @@ fn pair_alone(args: &PairArgs, state: &State) -> Result<()> {
             return pair_with(stream, args, state);
         }
         // Then a second command does not find this one; nothing else is lost.
-        Opened::Failed(_) => Desk::closed(),
+        Opened::Failed(failure) => {
+            log::say(format_args!("{failure}\nA second sealcam-server pair will not find this one."));
+            Desk::closed()
+        }
     };
     let waiter = Waiter::new()?;
     let (mut alone, lines) = Alone::start(state, key, desk, args.listen)?;

@@ -2,7 +2,6 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::thread;
 
 use super::*;
 use crate::scratch::Scratch;
@@ -189,6 +188,18 @@ fn locked_changes_of_many_threads_are_all_kept() {
         }
     });
     assert_eq!(state.read("f", 100).unwrap().unwrap().len(), 40);
+}
+
+#[test]
+fn lock_that_another_process_keeps_is_told_and_not_waited_for_without_end() {
+    let scratch = Scratch::new();
+    let state = state(&scratch);
+    let held = state.lock().unwrap();
+    let refused = state.lock_until(Clock.now()).unwrap_err();
+    assert_eq!(refused.exit, Exit::State);
+    assert!(refused.message.contains("holds the lock"), "{refused}");
+    drop(held);
+    state.lock_until(Clock.now()).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 use sealcam_core::output::Event;
@@ -15,6 +15,7 @@ use sealcam_core::pairing::{NotAccepted, PairingEnd, PairingNotOpened};
 use sealcam_core::rsa::SoftwareRsa;
 use sealcam_core::server::Server;
 use sealcam_core::time::Instant;
+use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::pairing_code::PairingCode;
 use sealcam_linux::random::OsRng;
@@ -35,8 +36,8 @@ pub(crate) enum Opened {
     Open(Desk),
     /// A display that runs has it.
     InUse,
-    /// Why it cannot be: a clause.
-    Failed(io::Error),
+    /// Why it cannot be.
+    Failed(Failure),
 }
 
 /// The socket; its file goes with it.
@@ -53,7 +54,7 @@ impl Desk {
         match Door::open(state) {
             Ok(Some(door)) => Opened::Open(Self { door: Some(door), owner: None }),
             Ok(None) => Opened::InUse,
-            Err(error) => Opened::Failed(error),
+            Err(failure) => Opened::Failed(failure),
         }
     }
 
@@ -191,21 +192,29 @@ impl Desk {
 
 impl Door {
     /// `None` where a display that runs has it.
-    fn open(state: &State) -> io::Result<Option<Self>> {
+    fn open(state: &State) -> Result<Option<Self>> {
         // Of two displays that start at once, one finds the other's.
-        let _lock = state.lock().map_err(io::Error::other)?;
-        let (path, owner) = (state.file(SOCKET), state.owner().map_err(io::Error::other)?);
-        match UnixStream::connect(&path) {
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(&path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Some(Self { listener, path, owner }))
+        let _lock = state.lock()?;
+        let (path, owner) = (state.file(SOCKET), state.owner()?);
+        let listener = listen(&path).map_err(|error| {
+            Failure::new(Exit::State, format!("No socket can be made at {}: {error}.", path.display()))
+        })?;
+        Ok(listener.map(|listener| Self { listener, path, owner }))
     }
+}
+
+/// `None` where somebody listens already.
+fn listen(path: &Path) -> io::Result<Option<UnixListener>> {
+    match UnixStream::connect(path) {
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(Some(listener))
 }
 
 impl Drop for Door {

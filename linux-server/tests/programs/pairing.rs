@@ -224,6 +224,20 @@ fn socket_of_a_dead_display_is_in_nobodys_way() {
 }
 
 #[test]
+fn lock_that_another_process_keeps_holds_up_neither_a_display_nor_its_end() {
+    let house = House::of_strangers();
+    let directory = fs::File::open(house.path("display")).unwrap();
+    directory.lock().unwrap();
+    let display = house.display("-");
+    display.line("Another process holds the lock of the state directory");
+    display.line("sealcam-server pair does not find it");
+    let refused = house.server(&["forget", CAMERA]);
+    assert_eq!(refused.code(), Some(3), "{}", refused.log());
+    assert!(refused.log().contains("holds the lock"), "{}", refused.log());
+    display.stop();
+}
+
+#[test]
 fn second_display_with_the_same_state_says_that_pair_finds_the_first() {
     let house = House::of_strangers();
     let first = house.display("-");
