@@ -227,6 +227,15 @@ impl Locked<'_> {
     pub fn replace(&self, name: &str, contents: &[u8]) -> Result<()> {
         file::replace(&self.directory, &self.state.path, name, contents)
     }
+
+    /// Gives the socket `name`, which this process has made just now, to the directory's owner, where root acts on
+    /// another user's.
+    ///
+    /// # Errors
+    /// The kernel's; or that something else has taken its place.
+    pub fn hand_over(&self, name: &str) -> io::Result<()> {
+        file::hand_over(&self.directory, name)
+    }
 }
 
 /// Tells when a file was replaced, edited, made or removed.

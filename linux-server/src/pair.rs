@@ -7,6 +7,7 @@ mod alone;
 pub(crate) mod desk;
 pub(crate) mod talk;
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -41,10 +42,24 @@ pub(crate) fn pair(args: &PairArgs, state: Option<&Path>) -> Result<()> {
     let state = command::open(state)?;
     check(&AuthorizedCameras::load(&state)?, args.name.as_ref())?;
     state.check_writable()?;
-    match UnixStream::connect(state.file(SOCKET)) {
+    let socket = state.file(SOCKET);
+    match UnixStream::connect(&socket) {
         Ok(stream) => pair_with(stream, args, &state),
-        Err(_nobody_there) => pair_alone(args, &state),
+        Err(error) if is_nobody_there(&error) => pair_alone(args, &state),
+        Err(error) => Err(not_paired(&format!(
+            "Whether a display runs here is not known, for nobody can connect to {}: {error}. If root runs one, run \
+             this as root; else start the display anew, which makes it its own, or remove it.",
+            socket.display()
+        ))),
     }
+}
+
+/// Whether no display runs here, or none that could be found: no socket has so long a path as to be invalid.
+fn is_nobody_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput
+    )
 }
 
 /// Pairs by the display that runs.

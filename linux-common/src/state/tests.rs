@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::scratch::Scratch;
@@ -169,6 +170,32 @@ fn file_of_another_owner_is_refused() {
     assert!(state.read("f", 10).unwrap().is_some());
     lock.replace("g", b"by root").unwrap();
     assert_eq!(fs::metadata(state.file("g")).unwrap().uid(), 12_345);
+}
+
+#[test]
+fn what_root_gives_to_the_directory_s_owner_is_the_socket_and_nothing_that_stands_there_instead() {
+    let scratch = Scratch::new();
+    let state = state(&scratch);
+    let lock = state.lock().unwrap();
+    let _listener = UnixListener::bind(state.file("socket")).unwrap();
+    lock.hand_over("socket").unwrap();
+    let owner = |name: &str| fs::symlink_metadata(state.file(name)).unwrap().uid();
+    assert_eq!(owner("socket"), Uid::effective().as_raw());
+    if !Uid::effective().is_root() {
+        return; // Only root can give a file away.
+    }
+    std::os::unix::fs::chown(state.path(), Some(12_345), None).unwrap();
+    lock.hand_over("socket").unwrap();
+    assert_eq!(owner("socket"), 12_345);
+
+    let _other = UnixListener::bind(state.file("root's")).unwrap();
+    fs::hard_link(state.file("root's"), state.file("link")).unwrap();
+    symlink("socket", state.file("symlink")).unwrap();
+    fs::write(state.file("file"), "").unwrap();
+    for name in ["link", "symlink", "file"] {
+        lock.hand_over(name).unwrap_err();
+        assert_eq!(owner(name), 0, "{name}");
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The display's end of a conversation with `sealcam-server pair`: a socket in the state directory, and at most one
 //! owner at it. Speaks to the core; what is said, and how, is [`super::talk`]'s.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, socket};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::Uid;
 use sealcam_core::output::Event;
 use sealcam_core::pairing::{NotAccepted, PairingEnd, PairingNotOpened};
@@ -194,32 +196,48 @@ impl Door {
     /// `None` where a display that runs has it.
     fn open(state: &State) -> Result<Option<Self>> {
         // Of two displays that start at once, one finds the other's.
-        let _lock = state.lock()?;
+        let lock = state.lock()?;
         let (path, owner) = (state.file(SOCKET), state.owner()?);
-        let listener = listen(&path).map_err(|error| {
+        let listener = listen(&path, || lock.hand_over(SOCKET)).map_err(|error| {
             Failure::new(Exit::State, format!("No socket can be made at {}: {error}.", path.display()))
         })?;
         Ok(listener.map(|listener| Self { listener, path, owner }))
     }
 }
 
-/// `None` where somebody listens already.
-fn listen(path: &Path) -> io::Result<Option<UnixListener>> {
+/// `None` where somebody listens already. What is made is `given` to whose it shall be.
+fn listen(path: &Path, given: impl FnOnce() -> io::Result<()>) -> io::Result<Option<UnixListener>> {
     match UnixStream::connect(path) {
         Ok(_) => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if is_left(path, &error)? => fs::remove_file(path)?,
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // The file's mode is its socket's: nobody else can connect at any time, and no other file is changed.
+    fchmod(&made, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(made.as_raw_fd(), &UnixAddr::new(path)?)?;
+    given()?;
+    nix::sys::socket::listen(&made, Backlog::MAXCONN)?;
+    let listener = UnixListener::from(made);
     listener.set_nonblocking(true)?;
     Ok(Some(listener))
 }
 
+/// Whether a dead display has left this socket, to which one cannot connect.
+fn is_left(path: &Path, error: &io::Error) -> io::Result<bool> {
+    Ok(match error.kind() {
+        io::ErrorKind::ConnectionRefused => true,
+        // That of a display of root's that lives was given to the directory's owner.
+        io::ErrorKind::PermissionDenied => fs::symlink_metadata(path)?.uid() != Uid::effective().as_raw(),
+        _ => false,
+    })
+}
+
 impl Drop for Door {
     fn drop(&mut self) {
-        // What stays is recognised as left over.
+        // What stays is recognised as left over. So it is where a display that root runs may no longer change another
+        // user's directory.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::thread;
 
 use nix::sys::signal::Signal;
 
-use super::world::{CAMERA, House};
+use super::world::{CAMERA, DISPLAY_KEY, House, server_path};
 
 const ALONE: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
@@ -235,6 +236,21 @@ fn lock_that_another_process_keeps_holds_up_neither_a_display_nor_its_end() {
     assert_eq!(refused.code(), Some(3), "{}", refused.log());
     assert!(refused.log().contains("holds the lock"), "{}", refused.log());
     display.stop();
+}
+
+#[test]
+fn pairing_works_where_the_path_is_too_long_for_a_socket() {
+    let house = House::of_strangers();
+    let long = "x".repeat(100);
+    fs::create_dir(house.path(&long)).unwrap();
+    let state = format!("{long}/display");
+    house.put(&state, "display_key.pem", DISPLAY_KEY);
+    let mut command = Command::new(server_path());
+    command.arg("--state").arg(house.path(&state)).arg("pair").args(ALONE);
+    let pair = house.other("pair", command);
+    pair.line("No socket can be made");
+    pair.line("No display runs here");
+    pair.output("a code", |bytes| bytes.ends_with(b"\n").then_some(()));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! Where the tests are not root's, nothing of it can be seen.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 
-use super::world::{House, is_root, server_path};
+use super::world::{House, is_root, server_path, user};
 
 const DISPLAY: [&str; 4] = ["--listen", "127.0.0.1:0", "--sink", "-"];
 
@@ -66,4 +66,36 @@ fn root_and_whose_the_directory_is_pair_with_each_other_s_displays() {
         display.line("Pairing: ended here");
         display.stop();
     }
+}
+
+#[test]
+fn socket_that_root_has_left_is_in_nobody_s_way() {
+    if !is_root() {
+        return;
+    }
+    let house = House::of_strangers();
+    house.hand_over("display");
+    let socket = house.path("display").join("pair.sock");
+    let works = || {
+        let display = house.start_as_user("display", server_path(), "display", &DISPLAY);
+        display.line("Listening on");
+        let pair = house.start_as_user("pair", server_path(), "display", &["pair"]);
+        pair.line("The display that runs here opens a window");
+        drop(pair);
+        display.stop();
+    };
+    // Root's display, which has no right any more to change that directory.
+    house.display("-").stop();
+    works();
+    let (pair, _) = house.pair(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(fs::metadata(&socket).unwrap().uid(), user());
+    pair.kill();
+    assert!(socket.exists());
+    works();
+    // And one that is root's own still.
+    house.display("-").kill();
+    lchown(&socket, Some(0), None).unwrap();
+    let mut pair = house.start_as_user("pair", server_path(), "display", &["pair"]);
+    pair.ends_with(4, &["Not paired. Whether a display runs here is not known", "Permission denied"]);
+    works();
 }
