@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,8 @@ pub(crate) enum Opened {
 struct Door {
     listener: UnixListener,
     path: PathBuf,
+    /// The file as it was made: another one of its name is another display's.
+    made: Option<(u64, u64)>,
     /// Whose the state directory is.
     owner: Uid,
 }
@@ -201,7 +203,8 @@ impl Door {
         let listener = listen(&path, || lock.hand_over(SOCKET)).map_err(|error| {
             Failure::new(Exit::State, format!("No socket can be made at {}: {error}.", path.display()))
         })?;
-        Ok(listener.map(|listener| Self { listener, path, owner }))
+        let made = inode(&path);
+        Ok(listener.map(|listener| Self { listener, path, made, owner }))
     }
 }
 
@@ -210,7 +213,12 @@ fn listen(path: &Path, given: impl FnOnce() -> io::Result<()>) -> io::Result<Opt
     match UnixStream::connect(path) {
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if is_left(path, &error)? => fs::remove_file(path)?,
+        Err(error) if is_left(path, &error)? => {
+            if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(io::Error::other("what stands there is no socket. Move it away"));
+            }
+            fs::remove_file(path)?;
+        }
         Err(error) => return Err(error),
     }
     let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
@@ -234,11 +242,19 @@ fn is_left(path: &Path, error: &io::Error) -> io::Result<bool> {
     })
 }
 
+/// Device and number of this very file.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 impl Drop for Door {
     fn drop(&mut self) {
         // What stays is recognised as left over. So it is where a display that root runs may no longer change another
         // user's directory.
-        let _ = fs::remove_file(&self.path);
+        if inode(&self.path) == self.made {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

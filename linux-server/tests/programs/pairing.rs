@@ -254,6 +254,26 @@ fn pairing_works_where_the_path_is_too_long_for_a_socket() {
 }
 
 #[test]
+fn display_removes_no_socket_but_its_own_and_no_file_of_that_name() {
+    let house = House::of_strangers();
+    let socket = house.path("display").join("pair.sock");
+    let first = house.display("-");
+    fs::remove_file(&socket).unwrap();
+    let second = house.display("-");
+    first.stop();
+    let (pair, _) = house.pair(&[]);
+    pair.line("The display that runs here opens a window");
+    drop(pair);
+    second.stop();
+    assert!(!socket.exists());
+    fs::write(&socket, "mine").unwrap();
+    let display = house.display("-");
+    display.line("what stands there is no socket");
+    display.stop();
+    assert_eq!(fs::read(&socket).unwrap(), b"mine");
+}
+
+#[test]
 fn second_display_with_the_same_state_says_that_pair_finds_the_first() {
     let house = House::of_strangers();
     let first = house.display("-");
