@@ -12,11 +12,14 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::read;
 use sealcam_core::pairing::TurnedAway;
+use sealcam_core::time::Instant;
+use sealcam_linux::clock::Clock;
 use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
@@ -36,6 +39,9 @@ use crate::command;
 
 /// An answer is a word, not a book.
 const ANSWER_MAX: usize = 256;
+
+/// A display answers at once, whatever else it does.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Pairs a camera.
 pub(crate) fn pair(args: &PairArgs, state: Option<&Path>) -> Result<()> {
@@ -68,12 +74,6 @@ fn pair_with(stream: UnixStream, args: &PairArgs, state: &State) -> Result<()> {
         Failure::new(Exit::Other, format!("Cannot use the socket of the display that runs: {error}."))
     })?;
     check_peer(&lines, state)?;
-    log::say(format_args!("The display that runs here opens a window."));
-    if args.listen.is_some() {
-        log::say(format_args!(
-            "It listens where it was told to when it was started: --listen changes nothing."
-        ));
-    }
     // Its window is shut when the connection ends.
     Conversation::new(state, args, lines).run(&Waiter::new()?, None)
 }
@@ -142,6 +142,8 @@ struct Conversation<'a> {
     state: &'a State,
     args: &'a PairArgs,
     lines: Lines,
+    /// Until when the display must have answered, unless it has.
+    answers_by: Option<Instant>,
     /// The camera that the owner is asked about, under the name that it would have.
     asked: Option<Camera>,
     /// The camera that the owner has accepted, and whether that put it on the list.
@@ -151,13 +153,14 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn new(state: &'a State, args: &'a PairArgs, lines: Lines) -> Self {
-        Self { state, args, lines, asked: None, accepted: None, input: Vec::new() }
+        Self { state, args, lines, answers_by: None, asked: None, accepted: None, input: Vec::new() }
     }
 
     fn run(mut self, waiter: &Waiter, mut alone: Option<&mut Alone<'_>>) -> Result<()> {
         // No name is looked up, but the kernel is asked for this machine's addresses in the same way.
         Confinement::new().changes(self.state.path()).looks_names_up().enter().tell_what_lacks();
         self.lines.say(Request::Pair.word());
+        self.answers_by = Some(Clock.now() + ANSWERS_WITHIN);
         loop {
             let next = match &mut alone {
                 Some(alone) => alone.turn()?,
@@ -166,6 +169,10 @@ impl<'a> Conversation<'a> {
             while let Some(line) = self.lines.take() {
                 let reply = Reply::parse(&line);
                 let reply = reply.ok_or_else(|| not_paired("The display is of another version."))?;
+                self.answers_by = None;
+                if alone.is_none() && matches!(reply, Reply::Open(_)) {
+                    self.tell_of_display();
+                }
                 if self.heard(reply)? {
                     return Ok(());
                 }
@@ -173,11 +180,14 @@ impl<'a> Conversation<'a> {
             if self.lines.has_ended() {
                 return Err(self.unknown("The display has ended."));
             }
+            if self.answers_by.is_some_and(|by| by <= Clock.now()) {
+                return Err(not_paired(SILENT));
+            }
             let stdin = std::io::stdin();
             let stdin = self.asked.as_ref().map(|_| stdin.as_fd());
             let [socket, keys, door, owner] = alone.as_ref().map_or([None; 4], |alone| alone.fds());
             let fds = [stdin, Some(self.lines.as_fd()), socket, keys, door, owner];
-            let ready = waiter.wait(fds, next);
+            let ready = waiter.wait(fds, [next, self.answers_by].into_iter().flatten().min());
             let ready = ready.map_err(|error| Failure::new(Exit::Other, format!("Cannot wait: {error}.")))?;
             if ready.stop.is_some() {
                 return Err(self.unknown("The window is shut, as asked."));
@@ -185,6 +195,15 @@ impl<'a> Conversation<'a> {
             if ready.fds[0] {
                 self.read_answer()?;
             }
+        }
+    }
+
+    fn tell_of_display(&self) {
+        log::say(format_args!("The display that runs here opens a window."));
+        if self.args.listen.is_some() {
+            log::say(format_args!(
+                "It listens where it was told to when it was started: --listen changes nothing."
+            ));
         }
     }
 
@@ -314,6 +333,8 @@ impl<'a> Conversation<'a> {
 }
 
 const BUSY: &str = "Another sealcam-server pair is under way here. End that one first.";
+const SILENT: &str = "The display that runs here does not answer. Is it stopped (Ctrl-Z)? Let it go on (fg), or end it and \
+                      start it anew.";
 
 fn away(from: SocketAddr, why: TurnedAway) -> String {
     match why {

@@ -192,6 +192,7 @@ fn only_one_pairs_at_a_time_with_a_display_or_without() {
         let done = house.server(&["pair"]);
         assert_eq!(done.code(), Some(4), "{}", done.log());
         assert!(done.log().contains("Another sealcam-server pair is under way"), "{}", done.log());
+        assert!(!done.log().contains("opens a window"), "{}", done.log());
         let mut pair = pair;
         pair.signal(Signal::SIGINT);
         pair.ends_with(4, &["as asked"]);
@@ -271,6 +272,22 @@ fn display_removes_no_socket_but_its_own_and_no_file_of_that_name() {
     display.line("what stands there is no socket");
     display.stop();
     assert_eq!(fs::read(&socket).unwrap(), b"mine");
+}
+
+#[test]
+fn display_that_does_not_answer_is_told_of_and_not_waited_for() {
+    let house = House::of_strangers();
+    let display = house.display("-");
+    display.signal(Signal::SIGSTOP);
+    let mut pair = house.start_pair(&[]);
+    pair.ends_with(4, &["Not paired. The display that runs here does not answer."]);
+    display.signal(Signal::SIGCONT);
+    // What it finds then has gone already.
+    let (again, _) = house.pair(&["--listen", "127.0.0.1:0"]);
+    again.line("The display that runs here opens a window");
+    again.line("--listen changes nothing");
+    drop(again);
+    display.stop();
 }
 
 #[test]
