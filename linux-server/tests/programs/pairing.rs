@@ -150,6 +150,9 @@ fn code_serves_one_camera_and_another_is_told_that_it_is_used() {
     pair.line("[y/N]");
     let mut second = house.join("second", &code);
     second.ends_with(4, &["waits for no camera", "used already", "sealcam-server pair"]);
+    // A code that two use may have leaked: its owner hears of it.
+    pair.line("came with a code that is used already, and was not let in");
+    display.line("wants to be paired, but no window is open");
     pair.answer("y");
     pair.ends_with(0, &["Paired"]);
     first.ends_with(0, &["Paired"]);
