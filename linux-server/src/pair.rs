@@ -258,7 +258,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn ask(&mut self, from: SocketAddr, digits: &str, camera: Camera) -> Result<()> {
-        let list = AuthorizedCameras::load(self.state)?;
+        let list = AuthorizedCameras::load(self.state).map_err(unpaired)?;
         let fingerprint = camera.modulus.fingerprint();
         let known = list.find(fingerprint).map(|known| known.name.clone());
         let name = known.clone().or_else(|| self.args.name.clone()).unwrap_or_else(|| list.free_name());
@@ -298,7 +298,7 @@ impl<'a> Conversation<'a> {
             self.lines.say(Request::Refuse.word());
             return Err(not_paired("The camera was refused, and is told so."));
         }
-        let authorized = cameras::authorize(self.state, camera.clone())?;
+        let authorized = cameras::authorize(self.state, camera.clone()).map_err(unpaired)?;
         self.accepted = Some((camera, authorized));
         self.lines.say(Request::Accept.word());
         log::say(format_args!("Accepted. Waiting for the camera to hear of it..."));
@@ -363,4 +363,9 @@ fn ended(end: &End) -> String {
 
 fn not_paired(why: &str) -> Failure {
     Failure::new(Exit::Trust, format!("Not paired. {why}"))
+}
+
+/// The same, for what has failed for a reason of its own.
+fn unpaired(failure: Failure) -> Failure {
+    Failure::new(failure.exit, format!("Not paired. {failure}"))
 }

@@ -333,9 +333,28 @@ fn list_that_fills_up_meanwhile_refuses_the_camera_with_the_reason() {
     house.server(&["authorize", line.split('\'').nth(1).unwrap()]).text();
     let before = house.list();
     pair.answer("y");
-    pair.ends_with(4, &["another camera, with another key, is in the list as porch"]);
+    pair.ends_with(
+        4,
+        &["Not paired. porch was not authorized", "another camera, with another key, is in the list as"],
+    );
     joining.ends_with(4, &["Not paired."]);
     assert!(house.list() == before && !house.trusts("camera"));
+    display.stop();
+}
+
+#[test]
+fn list_that_cannot_be_written_after_the_answer_is_told_as_not_paired() {
+    let house = House::of_strangers();
+    let display = house.display("-");
+    let (mut pair, code) = house.pair(&[]);
+    let mut joining = house.join("camera", &code);
+    pair.line("[y/N]");
+    // Where the new list is written first; what is in the way is no file that could be removed.
+    fs::create_dir(house.path("display").join(".authorized_cameras.new")).unwrap();
+    pair.answer("y");
+    pair.ends_with(3, &["Not paired. Cannot write "]);
+    joining.ends_with(4, &["Not paired."]);
+    assert!(house.list().is_empty() && !house.trusts("camera"));
     display.stop();
 }
 
