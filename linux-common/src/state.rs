@@ -32,6 +32,8 @@ const LOCK_AGAIN: Duration = Duration::from_millis(10);
 pub struct State {
     path: PathBuf,
     chosen_by: &'static str,
+    /// Device and number of the directory, once it was opened.
+    inode: Option<(u64, u64)>,
 }
 
 impl State {
@@ -45,9 +47,26 @@ impl State {
     /// write to it, or it is another user's. Root may use anybody's: what it finds there, and may trust, is then that
     /// user's choice ([`State::owner`]).
     pub fn open(given: Option<&Path>) -> Result<Self> {
-        let state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+        let mut state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
         state.prepare()?;
         Ok(state)
+    }
+
+    /// Why a program that is confined ([`crate::confinement`]) cannot go on, if another directory has taken the place of
+    /// the one that was opened: it may not read that one's files.
+    #[must_use]
+    pub fn replaced(&self) -> Option<Failure> {
+        let is_another = self.metadata().is_ok_and(|found| Some(inode(&found)) != self.inode);
+        is_another.then(|| {
+            let path = self.path.display();
+            Failure::new(
+                Exit::State,
+                format!(
+                    "Another directory has taken the place of the state directory {path}, and this program may not read \
+                     what is in it: start it again."
+                ),
+            )
+        })
     }
 
     /// The directory.
@@ -134,20 +153,20 @@ impl State {
 
     fn choose(given: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         if let Some(path) = given {
-            return Ok(Self { path: path.to_owned(), chosen_by: "--state" });
+            return Ok(Self::at(path.to_owned(), "--state"));
         }
         if let Some(list) = variable("STATE_DIRECTORY")
             && let Some(path) = env::split_paths(&list).next()
         {
-            return Ok(Self { path, chosen_by: "$STATE_DIRECTORY" });
+            return Ok(Self::at(path, "$STATE_DIRECTORY"));
         }
         // The XDG base directory specification has relative paths ignored.
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         if let Some(path) = absolute("XDG_STATE_HOME") {
-            return Ok(Self { path: path.join("sealcam"), chosen_by: "$XDG_STATE_HOME" });
+            return Ok(Self::at(path.join("sealcam"), "$XDG_STATE_HOME"));
         }
         if let Some(path) = absolute("HOME") {
-            return Ok(Self { path: path.join(".local/state/sealcam"), chosen_by: "$HOME" });
+            return Ok(Self::at(path.join(".local/state/sealcam"), "$HOME"));
         }
         Err(Failure::new(
             Exit::State,
@@ -156,7 +175,11 @@ impl State {
         ))
     }
 
-    fn prepare(&self) -> Result<()> {
+    const fn at(path: PathBuf, chosen_by: &'static str) -> Self {
+        Self { path, chosen_by, inode: None }
+    }
+
+    fn prepare(&mut self) -> Result<()> {
         let path = self.path.display();
         if !self.path.exists() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
@@ -195,6 +218,7 @@ impl State {
                 ),
             ));
         }
+        self.inode = Some(inode(&metadata));
         Ok(())
     }
 
@@ -289,6 +313,10 @@ impl Stamp {
             status_changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
+}
+
+fn inode(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// "Cannot `tried`: why. What to do."

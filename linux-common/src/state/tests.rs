@@ -47,6 +47,18 @@ fn directory_is_made_for_its_owner_only() {
 }
 
 #[test]
+fn directory_that_takes_the_place_of_the_one_opened_is_another() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("a");
+    let state = State::open(Some(&path)).unwrap();
+    assert!(state.replaced().is_none());
+    fs::rename(&path, scratch.path().join("b")).unwrap();
+    assert!(state.replaced().is_none(), "nothing is there");
+    fs::create_dir(&path).unwrap();
+    assert_eq!(state.replaced().unwrap().exit, Exit::State);
+}
+
+#[test]
 fn file_in_place_of_the_directory_is_named() {
     let scratch = Scratch::new();
     let file = scratch.path().join("file");
