@@ -160,6 +160,7 @@ impl Pairing<'_> {
     /// Does all that the link asks for. Says when it wants to be asked again, and how it ended, if it did.
     fn flush(&mut self) -> (Option<Instant>, Option<Result<()>>) {
         let mut buf = [0; SEND_BUFFER];
+        let mut outcome = None;
         loop {
             match self.link.poll(Clock.now(), &mut buf) {
                 Output::Transmit(transmit) => {
@@ -167,13 +168,12 @@ impl Pairing<'_> {
                     let (Sent::All | Sent::Lost { .. }) = self.socket.send(&buf, &transmit);
                 }
                 Output::Event(event) => {
-                    if let Some(outcome) = self.event(&event) {
-                        return (None, Some(outcome));
-                    }
+                    // What is still to be sent is: a KEY with a code that was used tells the display's owner of it.
+                    outcome = outcome.or(self.event(&event));
                 }
                 // A camera has no private operation to hand out.
                 Output::Decrypt(_) => {}
-                Output::Wait(at) => return (at, None),
+                Output::Wait(at) => return (at, outcome),
             }
         }
     }

@@ -139,7 +139,7 @@ impl KeyFile {
         let shown = path.display();
         let other_end = match self {
             Self::Display => "the cameras trust this display again (sealcam-server identity)",
-            Self::Camera => "the display authorizes this camera again (sealcam-client identity)",
+            Self::Camera => "the display authorize this camera again (sealcam-client identity)",
         };
         Failure::new(
             Exit::State,

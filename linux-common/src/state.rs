@@ -4,16 +4,17 @@
 //! (`state/file.rs`). What the files mean is not known here; see [`crate::key_file`] and [`crate::trust`].
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fmt, io};
+use std::{env, fmt, io, thread};
 
 use nix::unistd::{AccessFlags, Uid, User, eaccess};
 use sealcam_core::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::exit::{Exit, Failure, Result};
 
 pub(crate) mod file;
@@ -21,12 +22,18 @@ pub(crate) mod file;
 /// How often [`Watch::changed`] looks at its file.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Far longer than a file is ever replaced for, and no longer than a user waits without a word.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_AGAIN: Duration = Duration::from_millis(10);
+
 /// A program's state directory. `Display` gives its path and why it is this one: every command that reads or changes
 /// state tells it, since root's, a service's and a user's are different ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     path: PathBuf,
     chosen_by: &'static str,
+    /// Device and number of the directory, once it was opened.
+    inode: Option<(u64, u64)>,
 }
 
 impl State {
@@ -36,12 +43,30 @@ impl State {
     /// A directory that cannot be written is no error until something is to be written.
     ///
     /// # Errors
-    /// [`Exit::State`]: no directory can be chosen (no `HOME`), made or looked into, it is something else, or others
-    /// can write to it.
+    /// [`Exit::State`]: no directory can be chosen (no `HOME`), made or looked into, it is something else, others can
+    /// write to it, or it is another user's. Root may use anybody's: what it finds there, and may trust, is then that
+    /// user's choice ([`State::owner`]).
     pub fn open(given: Option<&Path>) -> Result<Self> {
-        let state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
+        let mut state = Self::choose(given, |name| env::var_os(name).filter(|value| !value.is_empty()))?;
         state.prepare()?;
         Ok(state)
+    }
+
+    /// Why a program that is confined ([`crate::confinement`]) cannot go on, if another directory has taken the place of
+    /// the one that was opened: it may not read that one's files.
+    #[must_use]
+    pub fn replaced(&self) -> Option<Failure> {
+        let is_another = self.metadata().is_ok_and(|found| Some(inode(&found)) != self.inode);
+        is_another.then(|| {
+            let path = self.path.display();
+            Failure::new(
+                Exit::State,
+                format!(
+                    "Another directory has taken the place of the state directory {path}, and this program may not read \
+                     what is in it: start it again."
+                ),
+            )
+        })
     }
 
     /// The directory.
@@ -54,6 +79,15 @@ impl State {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whose it is: root's, this user's, or where root acts on another user's directory, that user's. Whoever it is can
+    /// replace all that lies in here, and so can root.
+    ///
+    /// # Errors
+    /// [`Exit::State`]: it cannot be looked into.
+    pub fn owner(&self) -> Result<Uid> {
+        self.metadata().map(|metadata| Uid::from_raw(metadata.uid()))
     }
 
     /// The whole file `name`, which may have at most `max_len` bytes; `None` if there is none.
@@ -77,16 +111,14 @@ impl State {
         })
     }
 
-    /// Waits for the one lock of the directory. Between reading a file and replacing it hold the lock, or a change
-    /// that another process makes meanwhile is lost. It ends with the value, at the latest with the process.
+    /// Waits for the one lock of the directory, a few seconds at the most. Between reading a file and replacing it hold
+    /// the lock, or a change that another process makes meanwhile is lost. It ends with the value, at the latest with
+    /// the process.
     ///
     /// # Errors
-    /// [`Exit::State`] if the file system has no locks.
+    /// [`Exit::State`] if another process keeps it, or if the file system has no locks.
     pub fn lock(&self) -> Result<Locked<'_>> {
-        let tried = || format!("lock the state directory {}", self.path.display());
-        let directory = File::open(&self.path).map_err(|error| failure(&tried(), &error))?;
-        directory.lock().map_err(|error| failure(&tried(), &error))?;
-        Ok(Locked { state: self, directory })
+        self.lock_until(Clock.now() + LOCK_PATIENCE)
     }
 
     /// Begins to watch the file `name`. Read the file after this call, not before, so that no change is missed.
@@ -96,22 +128,45 @@ impl State {
         Watch { seen: Stamp::of(&path), next_look: now + LOOK_EVERY, path }
     }
 
+    fn lock_until(&self, end: Instant) -> Result<Locked<'_>> {
+        let path = self.path.display();
+        let failed = |error: &io::Error| failure(&format!("lock the state directory {path}"), error);
+        let directory = File::open(&self.path).map_err(|error| failed(&error))?;
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Locked { state: self, directory }),
+                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+                // The kernel wakes nobody at a deadline.
+                Err(TryLockError::WouldBlock) if Clock.now() < end => thread::sleep(LOCK_AGAIN),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::new(
+                        Exit::State,
+                        format!(
+                            "Another process holds the lock of the state directory {path}, and does not let go. See \
+                             which (fuser -v {path}) and end it; other users' cannot hold it after chmod 700 {path}"
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+
     fn choose(given: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         if let Some(path) = given {
-            return Ok(Self { path: path.to_owned(), chosen_by: "--state" });
+            return Ok(Self::at(path.to_owned(), "--state"));
         }
         if let Some(list) = variable("STATE_DIRECTORY")
             && let Some(path) = env::split_paths(&list).next()
         {
-            return Ok(Self { path, chosen_by: "$STATE_DIRECTORY" });
+            return Ok(Self::at(path, "$STATE_DIRECTORY"));
         }
         // The XDG base directory specification has relative paths ignored.
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         if let Some(path) = absolute("XDG_STATE_HOME") {
-            return Ok(Self { path: path.join("sealcam"), chosen_by: "$XDG_STATE_HOME" });
+            return Ok(Self::at(path.join("sealcam"), "$XDG_STATE_HOME"));
         }
         if let Some(path) = absolute("HOME") {
-            return Ok(Self { path: path.join(".local/state/sealcam"), chosen_by: "$HOME" });
+            return Ok(Self::at(path.join(".local/state/sealcam"), "$HOME"));
         }
         Err(Failure::new(
             Exit::State,
@@ -120,7 +175,11 @@ impl State {
         ))
     }
 
-    fn prepare(&self) -> Result<()> {
+    const fn at(path: PathBuf, chosen_by: &'static str) -> Self {
+        Self { path, chosen_by, inode: None }
+    }
+
+    fn prepare(&mut self) -> Result<()> {
         let path = self.path.display();
         if !self.path.exists() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
@@ -133,16 +192,33 @@ impl State {
                 format!("The state directory {path} ({}) is not a directory.", self.chosen_by),
             ));
         }
-        let (others_write, sticky) = (metadata.mode() & 0o022 != 0, metadata.mode() & 0o1000 != 0);
-        if others_write && !sticky {
+        if metadata.mode() & 0o022 != 0 {
+            // In a sticky one, as /tmp is, others cannot replace a file, but be the first to make one of its name.
+            let is_for_all = metadata.mode() & 0o1000 != 0;
+            let advice = if is_for_all {
+                "Choose one that is this user's alone, with --state DIR.".to_owned()
+            } else {
+                format!("Forbid it: chmod go-w {path}")
+            };
             return Err(Failure::new(
                 Exit::State,
                 format!(
-                    "Others can write to the state directory {path}, and so change whom this program trusts. Forbid \
-                     it: chmod go-w {path}"
+                    "Others can write to the state directory {path}, and so change whom this program trusts. {advice}"
                 ),
             ));
         }
+        let (owner, me) = (Uid::from_raw(metadata.uid()), Uid::effective());
+        if !(me.is_root() || owner.is_root() || owner == me) {
+            let (owner, me) = (user_name(owner), user_name(me));
+            return Err(Failure::new(
+                Exit::State,
+                format!(
+                    "The state directory {path} belongs to {owner}, who could so change whom this program trusts, and \
+                     this program runs as {me}. Run it as {owner}, or choose another directory with --state DIR."
+                ),
+            ));
+        }
+        self.inode = Some(inode(&metadata));
         Ok(())
     }
 
@@ -174,6 +250,15 @@ impl Locked<'_> {
     /// [`Exit::State`], with nothing changed and nothing left behind.
     pub fn replace(&self, name: &str, contents: &[u8]) -> Result<()> {
         file::replace(&self.directory, &self.state.path, name, contents)
+    }
+
+    /// Gives the socket `name`, which this process has made just now, to the directory's owner, where root acts on
+    /// another user's.
+    ///
+    /// # Errors
+    /// The kernel's; or that something else has taken its place.
+    pub fn hand_over(&self, name: &str) -> io::Result<()> {
+        file::hand_over(&self.directory, name)
     }
 }
 
@@ -230,6 +315,10 @@ impl Stamp {
     }
 }
 
+fn inode(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
 /// "Cannot `tried`: why. What to do."
 fn failure(tried: &str, error: &io::Error) -> Failure {
     let advice = match error.kind() {
@@ -252,7 +341,9 @@ fn failure(tried: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::State, format!("Cannot {tried}: {error}.{advice}"))
 }
 
-pub(crate) fn user_name(uid: Uid) -> String {
+/// `user` and the name, or where there is none, the number.
+#[must_use]
+pub fn user_name(uid: Uid) -> String {
     let user = User::from_uid(uid).ok().flatten();
     user.map_or_else(|| format!("user {uid}"), |user| format!("user {}", user.name))
 }

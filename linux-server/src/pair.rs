@@ -7,21 +7,25 @@ mod alone;
 pub(crate) mod desk;
 pub(crate) mod talk;
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::read;
 use sealcam_core::pairing::TurnedAway;
+use sealcam_core::time::Instant;
+use sealcam_linux::clock::Clock;
 use sealcam_linux::confinement::Confinement;
 use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::key_file::KeyFile;
 use sealcam_linux::pairing_code::PairingCode;
-use sealcam_linux::state::State;
+use sealcam_linux::state::{State, user_name};
 use sealcam_linux::trust::cameras::{self, MAX_CAMERAS};
 use sealcam_linux::trust::{Authorized, AuthorizedCameras, Camera, Name};
 use sealcam_linux::wait::Waiter;
@@ -36,15 +40,32 @@ use crate::command;
 /// An answer is a word, not a book.
 const ANSWER_MAX: usize = 256;
 
+/// A display answers at once, whatever else it does.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Pairs a camera.
 pub(crate) fn pair(args: &PairArgs, state: Option<&Path>) -> Result<()> {
     let state = command::open(state)?;
     check(&AuthorizedCameras::load(&state)?, args.name.as_ref())?;
     state.check_writable()?;
-    match UnixStream::connect(state.file(SOCKET)) {
+    let socket = state.file(SOCKET);
+    match UnixStream::connect(&socket) {
         Ok(stream) => pair_with(stream, args, &state),
-        Err(_nobody_there) => pair_alone(args, &state),
+        Err(error) if is_nobody_there(&error) => pair_alone(args, &state),
+        Err(error) => Err(not_paired(&format!(
+            "Whether a display runs here is not known, for nobody can connect to {}: {error}. If root runs one, run \
+             this as root; else start the display anew, which makes it its own, or remove it.",
+            socket.display()
+        ))),
     }
+}
+
+/// Whether no display runs here, or none that could be found: no socket has so long a path as to be invalid.
+fn is_nobody_there(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::InvalidInput
+    )
 }
 
 /// Pairs by the display that runs.
@@ -52,14 +73,24 @@ fn pair_with(stream: UnixStream, args: &PairArgs, state: &State) -> Result<()> {
     let lines = Lines::new(stream).map_err(|error| {
         Failure::new(Exit::Other, format!("Cannot use the socket of the display that runs: {error}."))
     })?;
-    log::say(format_args!("The display that runs here opens a window."));
-    if args.listen.is_some() {
-        log::say(format_args!(
-            "It listens where it was told to when it was started: --listen changes nothing."
-        ));
-    }
+    check_peer(&lines, state)?;
     // Its window is shut when the connection ends.
     Conversation::new(state, args, lines).run(&Waiter::new()?, None)
+}
+
+/// Whether it is a display of ours that has the socket: any other would get the camera, with the right digits.
+fn check_peer(lines: &Lines, state: &State) -> Result<()> {
+    let peer = lines.peer();
+    let peer =
+        peer.map_err(|error| not_paired(&format!("Whose display runs here is not known: {error}.")))?;
+    if talk::is_ours(peer, state.owner()?) {
+        return Ok(());
+    }
+    let (socket, peer) = (state.file(SOCKET), user_name(peer));
+    Err(not_paired(&format!(
+        "What listens at {} belongs to {peer}, who would get the camera. Remove it, and see how it came there.",
+        socket.display()
+    )))
 }
 
 /// Pairs where no display runs.
@@ -74,7 +105,10 @@ fn pair_alone(args: &PairArgs, state: &State) -> Result<()> {
             return pair_with(stream, args, state);
         }
         // Then a second command does not find this one; nothing else is lost.
-        Opened::Failed(_) => Desk::closed(),
+        Opened::Failed(failure) => {
+            log::say(format_args!("{failure}\nA second sealcam-server pair will not find this one."));
+            Desk::closed()
+        }
     };
     let waiter = Waiter::new()?;
     let (mut alone, lines) = Alone::start(state, key, desk, args.listen)?;
@@ -108,6 +142,8 @@ struct Conversation<'a> {
     state: &'a State,
     args: &'a PairArgs,
     lines: Lines,
+    /// Until when the display must have answered, unless it has.
+    answers_by: Option<Instant>,
     /// The camera that the owner is asked about, under the name that it would have.
     asked: Option<Camera>,
     /// The camera that the owner has accepted, and whether that put it on the list.
@@ -117,12 +153,13 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn new(state: &'a State, args: &'a PairArgs, lines: Lines) -> Self {
-        Self { state, args, lines, asked: None, accepted: None, input: Vec::new() }
+        Self { state, args, lines, answers_by: None, asked: None, accepted: None, input: Vec::new() }
     }
 
     fn run(mut self, waiter: &Waiter, mut alone: Option<&mut Alone<'_>>) -> Result<()> {
         Confinement::new().changes(self.state.path()).lists_addresses().enter().tell_what_lacks();
         self.lines.say(Request::Pair.word());
+        self.answers_by = Some(Clock.now() + ANSWERS_WITHIN);
         loop {
             let next = match &mut alone {
                 Some(alone) => alone.turn()?,
@@ -131,6 +168,10 @@ impl<'a> Conversation<'a> {
             while let Some(line) = self.lines.take() {
                 let reply = Reply::parse(&line);
                 let reply = reply.ok_or_else(|| not_paired("The display is of another version."))?;
+                self.answers_by = None;
+                if alone.is_none() && matches!(reply, Reply::Open(_)) {
+                    self.tell_of_display();
+                }
                 if self.heard(reply)? {
                     return Ok(());
                 }
@@ -138,11 +179,14 @@ impl<'a> Conversation<'a> {
             if self.lines.has_ended() {
                 return Err(self.unknown("The display has ended."));
             }
+            if self.answers_by.is_some_and(|by| by <= Clock.now()) {
+                return Err(not_paired(SILENT));
+            }
             let stdin = std::io::stdin();
             let stdin = self.asked.as_ref().map(|_| stdin.as_fd());
             let [socket, keys, door, owner] = alone.as_ref().map_or([None; 4], |alone| alone.fds());
             let fds = [stdin, Some(self.lines.as_fd()), socket, keys, door, owner];
-            let ready = waiter.wait(fds, next);
+            let ready = waiter.wait(fds, [next, self.answers_by].into_iter().flatten().min());
             let ready = ready.map_err(|error| Failure::new(Exit::Other, format!("Cannot wait: {error}.")))?;
             if ready.stop.is_some() {
                 return Err(self.unknown("The window is shut, as asked."));
@@ -150,6 +194,15 @@ impl<'a> Conversation<'a> {
             if ready.fds[0] {
                 self.read_answer()?;
             }
+        }
+    }
+
+    fn tell_of_display(&self) {
+        log::say(format_args!("The display that runs here opens a window."));
+        if self.args.listen.is_some() {
+            log::say(format_args!(
+                "It listens where it was told to when it was started: --listen changes nothing."
+            ));
         }
     }
 
@@ -204,7 +257,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn ask(&mut self, from: SocketAddr, digits: &str, camera: Camera) -> Result<()> {
-        let list = AuthorizedCameras::load(self.state)?;
+        let list = AuthorizedCameras::load(self.state).map_err(unpaired)?;
         let fingerprint = camera.modulus.fingerprint();
         let known = list.find(fingerprint).map(|known| known.name.clone());
         let name = known.clone().or_else(|| self.args.name.clone()).unwrap_or_else(|| list.free_name());
@@ -244,7 +297,7 @@ impl<'a> Conversation<'a> {
             self.lines.say(Request::Refuse.word());
             return Err(not_paired("The camera was refused, and is told so."));
         }
-        let authorized = cameras::authorize(self.state, camera.clone())?;
+        let authorized = cameras::authorize(self.state, camera.clone()).map_err(unpaired)?;
         self.accepted = Some((camera, authorized));
         self.lines.say(Request::Accept.word());
         log::say(format_args!("Accepted. Waiting for the camera to hear of it..."));
@@ -279,6 +332,8 @@ impl<'a> Conversation<'a> {
 }
 
 const BUSY: &str = "Another sealcam-server pair is under way here. End that one first.";
+const SILENT: &str = "The display that runs here does not answer. Is it stopped (Ctrl-Z)? Let it go on (fg), or end it and \
+                      start it anew.";
 
 fn away(from: SocketAddr, why: TurnedAway) -> String {
     match why {
@@ -307,4 +362,9 @@ fn ended(end: &End) -> String {
 
 fn not_paired(why: &str) -> Failure {
     Failure::new(Exit::Trust, format!("Not paired. {why}"))
+}
+
+/// The same, for what has failed for a reason of its own.
+fn unpaired(failure: Failure) -> Failure {
+    Failure::new(failure.exit, format!("Not paired. {failure}"))
 }

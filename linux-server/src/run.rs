@@ -249,7 +249,11 @@ impl Loop<'_> {
         match AuthorizedCameras::load(self.state) {
             Ok(list) if list == self.list => {}
             Ok(list) => self.enrol(list, now),
-            Err(failure) => self.tell(&format!("{failure} Going on with the cameras known before.")),
+            Err(failure) => match self.state.replaced() {
+                // Going on would keep cameras that are forgotten there.
+                Some(replaced) => self.close(Err(replaced)),
+                None => self.tell(&format!("{failure} Going on with the cameras known before.")),
+            },
         }
     }
 

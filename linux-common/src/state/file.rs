@@ -1,12 +1,15 @@
-//! Files for their owner only: read after a look at owner and mode, replaced whole.
+//! Files for their owner only: read after a look at owner and mode, replaced whole; and whose they become where root makes
+//! them.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::libc;
-use nix::unistd::Uid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, fchownat};
 use zeroize::Zeroizing;
 
 use super::{failure, user_name};
@@ -83,6 +86,23 @@ fn write_new(directory: &File, new: &Path, contents: &[u8]) -> io::Result<()> {
     }
     file.write_all(contents)?;
     file.sync_all()
+}
+
+/// Gives the socket `name` in `directory`, which this process has made, to whose the directory is.
+pub(super) fn hand_over(directory: &File, name: &str) -> io::Result<()> {
+    let owner = directory.metadata()?;
+    if !Uid::effective().is_root() || owner.uid() == 0 {
+        return Ok(());
+    }
+    // That user may have put something else there meanwhile, of root's, to be given it.
+    let made = openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    let made = File::from(made);
+    let found = made.metadata()?;
+    if !(found.file_type().is_socket() && found.uid() == 0 && found.nlink() == 1) {
+        return Err(io::Error::other("something else has taken its place"));
+    }
+    let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+    Ok(fchownat(&made, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)?)
 }
 
 /// Refuses a file that anyone but its owner can open, or that someone else has made.

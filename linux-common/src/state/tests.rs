@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::thread;
+use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::scratch::Scratch;
@@ -47,6 +47,18 @@ fn directory_is_made_for_its_owner_only() {
 }
 
 #[test]
+fn directory_that_takes_the_place_of_the_one_opened_is_another() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("a");
+    let state = State::open(Some(&path)).unwrap();
+    assert!(state.replaced().is_none());
+    fs::rename(&path, scratch.path().join("b")).unwrap();
+    assert!(state.replaced().is_none(), "nothing is there");
+    fs::create_dir(&path).unwrap();
+    assert_eq!(state.replaced().unwrap().exit, Exit::State);
+}
+
+#[test]
 fn file_in_place_of_the_directory_is_named() {
     let scratch = Scratch::new();
     let file = scratch.path().join("file");
@@ -60,8 +72,20 @@ fn directory_that_others_can_write_is_refused() {
     let scratch = Scratch::new();
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o777)).unwrap();
     assert!(State::open(Some(scratch.path())).unwrap_err().message.contains("chmod go-w"));
+    // Advice that would break /tmp for everybody is none.
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o1777)).unwrap();
-    State::open(Some(scratch.path())).unwrap();
+    let refused = State::open(Some(scratch.path())).unwrap_err().message;
+    assert!(refused.contains("Others can write") && !refused.contains("chmod"), "{refused}");
+}
+
+#[test]
+fn directory_of_another_user_is_used_by_root_alone() {
+    let scratch = Scratch::new();
+    assert_eq!(state(&scratch).owner().unwrap(), Uid::effective());
+    if Uid::effective().is_root() {
+        std::os::unix::fs::chown(scratch.path(), Some(12_345), None).unwrap();
+        assert_eq!(state(&scratch).owner().unwrap(), Uid::from_raw(12_345));
+    }
 }
 
 #[test]
@@ -161,6 +185,32 @@ fn file_of_another_owner_is_refused() {
 }
 
 #[test]
+fn what_root_gives_to_the_directory_s_owner_is_the_socket_and_nothing_that_stands_there_instead() {
+    let scratch = Scratch::new();
+    let state = state(&scratch);
+    let lock = state.lock().unwrap();
+    let _listener = UnixListener::bind(state.file("socket")).unwrap();
+    lock.hand_over("socket").unwrap();
+    let owner = |name: &str| fs::symlink_metadata(state.file(name)).unwrap().uid();
+    assert_eq!(owner("socket"), Uid::effective().as_raw());
+    if !Uid::effective().is_root() {
+        return; // Only root can give a file away.
+    }
+    std::os::unix::fs::chown(state.path(), Some(12_345), None).unwrap();
+    lock.hand_over("socket").unwrap();
+    assert_eq!(owner("socket"), 12_345);
+
+    let _other = UnixListener::bind(state.file("root's")).unwrap();
+    fs::hard_link(state.file("root's"), state.file("link")).unwrap();
+    symlink("socket", state.file("symlink")).unwrap();
+    fs::write(state.file("file"), "").unwrap();
+    for name in ["link", "symlink", "file"] {
+        lock.hand_over(name).unwrap_err();
+        assert_eq!(owner(name), 0, "{name}");
+    }
+}
+
+#[test]
 fn locked_changes_of_many_threads_are_all_kept() {
     let scratch = Scratch::new();
     let state = state(&scratch);
@@ -177,6 +227,18 @@ fn locked_changes_of_many_threads_are_all_kept() {
         }
     });
     assert_eq!(state.read("f", 100).unwrap().unwrap().len(), 40);
+}
+
+#[test]
+fn lock_that_another_process_keeps_is_told_and_not_waited_for_without_end() {
+    let scratch = Scratch::new();
+    let state = state(&scratch);
+    let held = state.lock().unwrap();
+    let refused = state.lock_until(Clock.now()).unwrap_err();
+    assert_eq!(refused.exit, Exit::State);
+    assert!(refused.message.contains("holds the lock"), "{refused}");
+    drop(held);
+    state.lock_until(Clock.now()).unwrap();
 }
 
 #[test]

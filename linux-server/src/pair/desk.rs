@@ -1,26 +1,30 @@
 //! The display's end of a conversation with `sealcam-server pair`: a socket in the state directory, and at most one
 //! owner at it. Speaks to the core; what is said, and how, is [`super::talk`]'s.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, socket};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::Uid;
 use sealcam_core::output::Event;
 use sealcam_core::pairing::{NotAccepted, PairingEnd, PairingNotOpened};
 use sealcam_core::rsa::SoftwareRsa;
 use sealcam_core::server::Server;
 use sealcam_core::time::Instant;
+use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::pairing_code::PairingCode;
 use sealcam_linux::random::OsRng;
 use sealcam_linux::state::State;
 use sealcam_linux::trust::{AuthorizedCameras, Camera, Name, cameras};
 
-use super::talk::{End, Lines, Reply, Request, SOCKET};
+use super::talk::{self, End, Lines, Reply, Request, SOCKET};
 use crate::report;
 
 /// Where the owner's command finds the display, and the command that is there.
@@ -34,14 +38,18 @@ pub(crate) enum Opened {
     Open(Desk),
     /// A display that runs has it.
     InUse,
-    /// Why it cannot be: a clause.
-    Failed(io::Error),
+    /// Why it cannot be.
+    Failed(Failure),
 }
 
 /// The socket; its file goes with it.
 struct Door {
     listener: UnixListener,
     path: PathBuf,
+    /// The file as it was made: another one of its name is another display's.
+    made: Option<(u64, u64)>,
+    /// Whose the state directory is.
+    owner: Uid,
 }
 
 impl Desk {
@@ -50,7 +58,7 @@ impl Desk {
         match Door::open(state) {
             Ok(Some(door)) => Opened::Open(Self { door: Some(door), owner: None }),
             Ok(None) => Opened::InUse,
-            Err(error) => Opened::Failed(error),
+            Err(failure) => Opened::Failed(failure),
         }
     }
 
@@ -172,7 +180,7 @@ impl Desk {
         // Whatever is wrong with one visitor is no reason not to look for the next.
         while let Ok((stream, _)) = door.listener.accept() {
             let Ok(mut visitor) = Lines::new(stream) else { continue };
-            if !visitor.is_ours() {
+            if !visitor.peer().is_ok_and(|peer| talk::is_ours(peer, door.owner)) {
                 continue;
             }
             if self.owner.is_some() {
@@ -188,27 +196,65 @@ impl Desk {
 
 impl Door {
     /// `None` where a display that runs has it.
-    fn open(state: &State) -> io::Result<Option<Self>> {
+    fn open(state: &State) -> Result<Option<Self>> {
         // Of two displays that start at once, one finds the other's.
-        let _lock = state.lock().map_err(io::Error::other)?;
-        let path = state.file(SOCKET);
-        match UnixStream::connect(&path) {
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(&path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Some(Self { listener, path }))
+        let lock = state.lock()?;
+        let (path, owner) = (state.file(SOCKET), state.owner()?);
+        let listener = listen(&path, || lock.hand_over(SOCKET)).map_err(|error| {
+            Failure::new(Exit::State, format!("No socket can be made at {}: {error}.", path.display()))
+        })?;
+        let made = inode(&path);
+        Ok(listener.map(|listener| Self { listener, path, made, owner }))
     }
+}
+
+/// `None` where somebody listens already. What is made is `given` to whose it shall be.
+fn listen(path: &Path, given: impl FnOnce() -> io::Result<()>) -> io::Result<Option<UnixListener>> {
+    match UnixStream::connect(path) {
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if is_left(path, &error)? => {
+            if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(io::Error::other("what stands there is no socket. Move it away"));
+            }
+            fs::remove_file(path)?;
+        }
+        Err(error) => return Err(error),
+    }
+    let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // The file's mode is its socket's: nobody else can connect at any time, and no other file is changed.
+    fchmod(&made, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(made.as_raw_fd(), &UnixAddr::new(path)?)?;
+    given()?;
+    nix::sys::socket::listen(&made, Backlog::MAXCONN)?;
+    let listener = UnixListener::from(made);
+    listener.set_nonblocking(true)?;
+    Ok(Some(listener))
+}
+
+/// Whether a dead display has left this socket, to which one cannot connect.
+fn is_left(path: &Path, error: &io::Error) -> io::Result<bool> {
+    Ok(match error.kind() {
+        io::ErrorKind::ConnectionRefused => true,
+        // That of a display of root's that lives was given to the directory's owner.
+        io::ErrorKind::PermissionDenied => fs::symlink_metadata(path)?.uid() != Uid::effective().as_raw(),
+        _ => false,
+    })
+}
+
+/// Device and number of this very file.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // What stays is recognised as left over.
-        let _ = fs::remove_file(&self.path);
+        // What stays is recognised as left over. So it is where a display that root runs may no longer change another
+        // user's directory.
+        if inode(&self.path) == self.made {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `sealcam-server pair` and the display say to each other: a line each, over a socket in the state directory that
-//! only this user (and root) can use. Who says what when is [`super::desk`]'s and [`super`]'s.
+//! only this user (and root) can use, and where root acts on another user's directory, that user. Each end asks the kernel
+//! who the other is, for whoever poses as the display gets the camera. Who says what when is [`super::desk`]'s and [`super`]'s.
 //!
 //! ```text
 //! command                            display
@@ -161,6 +162,11 @@ fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join(" ").chars().take(LINE_MAX / 8).collect()
 }
 
+/// Whether this user may speak for the state directory of `owner`: it could as well write there itself.
+pub(crate) fn is_ours(peer: Uid, owner: Uid) -> bool {
+    peer.is_root() || peer == Uid::effective() || peer == owner
+}
+
 /// A connection, line by line. Nothing here waits.
 pub(crate) struct Lines {
     stream: UnixStream,
@@ -177,10 +183,12 @@ impl Lines {
         Ok(Self { stream, inbox: Zeroizing::new(Vec::with_capacity(LINE_MAX)), ended: false })
     }
 
-    /// Whether this user or root is at the other end.
-    pub(crate) fn is_ours(&self) -> bool {
-        let peer = getsockopt(&self.stream, PeerCredentials).map(|peer| Uid::from_raw(peer.uid()));
-        peer.is_ok_and(|uid| uid.is_root() || uid == Uid::effective())
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    /// The kernel's, none of which is expected.
+    pub(crate) fn peer(&self) -> io::Result<Uid> {
+        Ok(Uid::from_raw(getsockopt(&self.stream, PeerCredentials)?.uid()))
     }
 
     /// The next whole line that has come.
@@ -303,7 +311,7 @@ mod tests {
     #[test]
     fn lines_come_whole_however_they_were_written() {
         let (mut lines, mut peer) = pair();
-        assert!(lines.is_ours());
+        assert_eq!(lines.peer().unwrap(), Uid::effective());
         assert!(lines.take().is_none() && !lines.has_ended());
         peer.write_all(b"pa").unwrap();
         assert!(lines.take().is_none());

@@ -15,9 +15,8 @@ impl Loop<'_> {
                 "Another display, or a sealcam-server pair, has this state directory: the next sealcam-server pair \
                  will find that one and not this.",
             ),
-            Opened::Failed(error) => self.tell(&format!(
-                "No socket can be made in {}: {error}. While this display runs, sealcam-server pair does not find it.",
-                self.state.path().display()
+            Opened::Failed(failure) => self.tell(&format!(
+                "{failure}\nWhile this display runs, sealcam-server pair does not find it."
             )),
         }
     }

@@ -29,4 +29,5 @@ mod sinks;
 mod sleep;
 mod stall;
 mod trust;
+mod users;
 mod witness;

@@ -3,51 +3,17 @@
 //!
 //! Root may do either whatever the programs say, so where root runs this they are run as nobody.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use nix::unistd::Uid;
+use super::world::{House, Program, client_path, command, server_path, user};
 
-use super::world::{House, Program, client_path, server_path};
-
-const NOBODY: u32 = 65_534;
-
-/// The user whose processes these are.
-fn user() -> u32 {
-    if Uid::effective().is_root() { NOBODY } else { Uid::effective().as_raw() }
-}
-
-/// That user's command.
-fn command(path: &Path) -> Command {
-    let mut command = Command::new(path);
-    if Uid::effective().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    command
-}
-
-/// Gives a state directory to that user.
-fn hand_over(house: &House, state: &str) {
-    let directory = house.path(state);
-    for entry in fs::read_dir(&directory).unwrap() {
-        chown(entry.unwrap().path(), Some(user()), None).unwrap();
-    }
-    chown(directory, Some(user()), None).unwrap();
-}
-
-/// Starts a program with this state, from where that user may run it.
+/// Starts a program with this state, which is given to that user.
 fn start(house: &House, name: &str, path: &Path, state: &str, arguments: &[&str]) -> Program {
-    hand_over(house, state);
-    let copy = house.path(path.file_name().unwrap().to_str().unwrap());
-    if !copy.exists() {
-        fs::copy(path, &copy).unwrap();
-    }
-    let mut command = command(&copy);
-    command.arg("--state").arg(house.path(state)).args(arguments);
-    house.other(name, command)
+    house.hand_over(state);
+    house.start_as_user(name, path, state, arguments)
 }
 
 /// Whether the kernel leaves the files of this process in /proc to its user. It lets a process be dumped just if it does.
@@ -68,7 +34,7 @@ fn environ(id: u32) -> String {
 #[test]
 fn no_process_of_the_same_user_can_look_into_the_programs_or_have_them_dumped() {
     let house = House::new();
-    fs::set_permissions(house.path(""), Permissions::from_mode(0o711)).unwrap();
+    house.let_through();
     let any = house.other("any program", command(Path::new("cat")));
     assert!(is_open(any.id()) && can_be_read(any.id()), "others can be looked into");
 

@@ -1,8 +1,10 @@
 //! Who sends to whom: keys and lists, and what a running program takes up when they change.
 
+use std::fs;
+
 use sealcam_linux::clock::Clock;
 
-use super::world::{CAMERA, House, Relay, between_quotes, tell_time};
+use super::world::{CAMERA, DISPLAY_KEY, House, Relay, between_quotes, tell_time};
 
 const PATTERN: [&str; 4] = ["--source", "pattern", "--fps", "10"];
 
@@ -95,6 +97,30 @@ fn camera_whose_address_changes_is_followed() {
     let (_, log) = (display.stop(), camera.stop().0);
     assert_eq!(log.matches("Connected").count(), 1, "the session is the same: {log}");
     drop::<Relay>(relay);
+}
+
+#[test]
+fn display_whose_state_directory_is_replaced_shows_no_camera_that_is_forgotten_there() {
+    let house = House::new();
+    let (display, camera) = house.stream("-", &PATTERN);
+    display.line("Camera porch is connected");
+    let confined = display.line("Confined: ").contains("files by Landlock");
+    house.put("new", "display_key.pem", DISPLAY_KEY);
+    house.put("new", "authorized_cameras", house.list().as_bytes());
+    fs::rename(house.path("display"), house.path("old")).unwrap();
+    fs::rename(house.path("new"), house.path("display")).unwrap();
+    house.server(&["forget", CAMERA]).text();
+    let mut display = display;
+    if confined {
+        display.ends_with(
+            3,
+            &["Another directory has taken the place of the state directory", "start it again"],
+        );
+    } else {
+        display.line("No camera may connect yet");
+        display.stop();
+    }
+    camera.stop();
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod parts;
 mod program;
 mod relay;
 mod secrets;
+mod users;
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Permissions};
@@ -26,6 +27,7 @@ use self::program::Log;
 pub(crate) use self::program::Program;
 pub(crate) use self::relay::{Relay, To, socket};
 pub(crate) use self::secrets::Secrets;
+pub(crate) use self::users::{command, is_root, user};
 
 /// However slow the machine, what takes longer than this does not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -14,12 +14,17 @@ impl House {
 
     /// Starts `sealcam-server pair` and waits for the code that it shows.
     pub(crate) fn pair(&self, arguments: &[&str]) -> (Program, String) {
-        let pair = self.start("pair", server_path(), "display", &[&["pair"], arguments].concat());
+        let pair = self.start_pair(arguments);
         let code = pair.output("a code", |bytes| {
             let text = std::str::from_utf8(bytes).unwrap();
             text.split_once('\n').map(|(code, _)| code.to_owned())
         });
         (pair, code)
+    }
+
+    /// Starts `sealcam-server pair`, which may show a code or not.
+    pub(crate) fn start_pair(&self, arguments: &[&str]) -> Program {
+        self.start("pair", server_path(), "display", &[&["pair"], arguments].concat())
     }
 
     /// Starts `sealcam-client pair` with this state and code.
@@ -55,6 +60,16 @@ impl Program {
     pub(crate) fn answer(&mut self, answer: &str) {
         self.line("[y/N]");
         writeln!(self.input(), "{answer}").unwrap();
+    }
+
+    /// Waits for its end, with this exit code; these must be in its log.
+    pub(crate) fn ends_with(&mut self, code: i32, parts: &[&str]) {
+        let exit = self.exit();
+        let log = self.log();
+        assert_eq!(exit, code, "{log}");
+        for part in parts {
+            assert!(log.contains(part), "{part:?} is not in:\n{log}");
+        }
     }
 
     /// The six digits that it shows.
