@@ -334,8 +334,7 @@ impl Link {
             let is_last = matches!(packet, Leaving::Chunk { is_last: true, .. });
             match sealed {
                 Ok(sealed) => len += sealed,
-                Err(SealError::NoRoom) => return Some(LinkOutput::Ended(SessionEnd::KeysExpired)),
-                Err(SealError::Expired) => return Some(LinkOutput::Ended(SessionEnd::KeysExpired)),
+                Err(_spent) => return Some(LinkOutput::Ended(SessionEnd::KeysExpired)),
             }
             out.stats.frames += u64::from(is_last);
         }
