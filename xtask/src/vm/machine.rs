@@ -100,7 +100,8 @@ static FRAMEBUFFERS: [Framebuffer; 8] = [
         name: "cirrus",
         depth: 16,
         machines: &["virt", "x86"],
-        device: "cirrus-vga",
+        // Its ROM is for PC firmware, and comes with the emulator of PCs alone.
+        device: "cirrus-vga,romfile=",
         modules: &["cirrus"],
         words: "video={w}x{h}-16",
     },

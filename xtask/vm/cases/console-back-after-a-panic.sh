@@ -17,12 +17,12 @@ for thread in main painter; do
     says display "taking pictures"
     goes_on exact
     note "a panic of $thread"
-    : >/run/fault-$thread
+    echo now >/run/fault-$thread
     case $thread in
     main) kill -TERM $DISPLAY_PID; ends $DISPLAY_PID "the display's program" 101 ;;
     painter) ends $DISPLAY_PID "the display's program" 1 ;;
     esac
-    rm /run/fault-$thread
+    : >/run/fault-$thread
     says display "panicked"
     console_is_back before-$thread
 done
