@@ -375,6 +375,7 @@ impl Link {
 impl<R, P, const CAMERAS: usize> super::Server<'_, R, P, CAMERAS> {
     /// The keys of the one session, so that a test can say what no display would.
     pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
-        self.places.iter_mut().find_map(|seat| seat.link.as_mut()).map(|link| &mut link.channel)
+        let own = self.places.iter_mut().find_map(|seat| seat.link.as_mut());
+        own.or(self.pairing.link.as_mut()).map(|link| &mut link.channel)
     }
 }

@@ -27,8 +27,13 @@ fn live(seed: u64) -> (World, usize) {
 }
 
 /// A STATUS on the wire: it has a length that no other message of a camera has.
-fn is_status(bytes: &[u8]) -> bool {
+pub(crate) fn is_status(bytes: &[u8]) -> bool {
     bytes[0] == 0x10 && (40..=44).contains(&bytes.len())
+}
+
+/// The same for PATH_RESPONSE, in an epoch that has seen eight packets.
+pub(crate) fn is_path_response(bytes: &[u8]) -> bool {
+    bytes[0] == 0x10 && (26..=29).contains(&bytes.len())
 }
 
 fn passes_for_live(shown: &Shown) -> bool {
@@ -113,7 +118,7 @@ fn a_change_of_address_makes_no_picture_that_was_held_back_younger() {
         world.run(ms(5));
         for sent in holder.take(&world) {
             // One packet that makes the new address a candidate, and PATH_RESPONSE: at once. All else: 4 s later.
-            let proof = sent.bytes[0] == 0x10 && (26..=29).contains(&sent.bytes.len());
+            let proof = is_path_response(&sent.bytes);
             if !std::mem::replace(&mut begun, true) || proof {
                 let _taken = world.at_display(elsewhere, &sent.bytes);
             } else {
@@ -148,7 +153,7 @@ fn changes_of_address_one_after_the_other_make_no_picture_that_was_held_back_you
             first = world.shown.len();
         }
         for sent in holder.take(&world) {
-            let proof = sent.bytes[0] == 0x10 && (26..=29).contains(&sent.bytes.len());
+            let proof = is_path_response(&sent.bytes);
             if !std::mem::replace(&mut begun, true) {
                 let _taken = world.at_display(homes[0], &sent.bytes);
             } else if proof {
@@ -229,6 +234,26 @@ fn a_session_whose_timestamps_are_held_back_from_the_first_on_begins_with_no_liv
         holder.deliver(&mut world, from, secs(4));
     }
     assert_none_is_old_and_live(&world, 0);
+}
+
+#[test]
+fn a_camera_that_never_tells_a_round_trip_is_shown_for_a_second_and_no_longer() {
+    let mut world = World::new(seed(127));
+    let id = world.add(Pem::Camera);
+    world.stream(id, 30, 100..=2000);
+    // The first heartbeat has nothing to tell yet, and the first timestamp of all.
+    world.network.tap = Some(Vec::new());
+    let mut begun = false;
+    world.network.meddler = Some(Box::new(move |heading, bytes| {
+        heading == Heading::Down || !is_status(bytes) || !std::mem::replace(&mut begun, true)
+    }));
+    world.run(secs(10));
+    let sent = world.network.tap.iter().flatten().find(|sent| is_status(&sent.bytes)).unwrap().at;
+    let came = sent + world.network.routes[id].up.delay;
+    assert!(world.shown.len() > 250, "the path is good");
+    for shown in &world.shown {
+        assert_eq!(passes_for_live(shown), shown.at <= came + LIMIT, "{shown:?}");
+    }
 }
 
 #[test]

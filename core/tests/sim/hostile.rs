@@ -1,4 +1,4 @@
-//! A hostile network: somebody on the path loses, doubles, holds back, alters, cuts, replays, reflects and forges
+//! A hostile network: somebody on the path loses, doubles, holds back, delays, alters, cuts, replays, reflects and forges
 //! datagrams, and gives any address for the sender's, while both ends restart, move and change keys.
 //!
 //! A round is one short life of a camera and a display, drawn from its seed; `SIM_ROUNDS` says how many. What holds in
@@ -6,7 +6,8 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | a frame that comes out is one that went in, whole, and after the one before; its age fits | `album`, `ages` |
+//! | a frame that comes out is one that went in, whole, and after the one before | `album` |
+//! | its age fits, and however it is delayed: two seconds old it does not pass for live | `ages` |
 //! | an end takes what the other has sent, as it was sent, from where it is, and once | `witness` |
 //! | no two packets under one key and counter | `counters` |
 //! | nobody's address earns a flood, or counts as the camera's | `accounts`, `witness` |
@@ -22,6 +23,7 @@ mod attacker;
 mod camera;
 mod counters;
 mod damage;
+mod delay;
 mod display;
 #[path = "../../fuzz/src/keys.rs"]
 #[expect(unreachable_pub, reason = "a file of another crate, which is public there")]

@@ -188,6 +188,36 @@ fn a_thousand_bad_macs_do_not_stop_the_good_one_after_them() {
 }
 
 #[test]
+fn whoever_has_the_code_has_one_private_operation_at_a_time_three_at_once_and_then_one_in_three_seconds() {
+    let mut world = World::new(seed(99));
+    let secret = world.open_pairing();
+    let began = world.now();
+    let knock = |world: &mut World| {
+        let datagram = forged_key(world, secret.as_bytes());
+        world.at_display(stranger(), &datagram)
+    };
+    assert_eq!(knock(&mut world), Ok(()));
+    // Not beside the first one's private operation, which takes 100 ms; and that costs no token.
+    assert_eq!(knock(&mut world), Err(Discard::HandshakeLimit));
+    assert_eq!(world.display.opened, 1);
+    for opened in 2..=3 {
+        world.run(ms(200));
+        assert_eq!(knock(&mut world), Ok(()));
+        assert_eq!(world.display.opened, opened);
+    }
+    world.run(ms(200));
+    assert_eq!(knock(&mut world), Err(Discard::HandshakeLimit));
+    let until = began + secs(3) - world.now();
+    world.run(until - ms(1));
+    assert_eq!(knock(&mut world), Err(Discard::HandshakeLimit));
+    world.run(ms(1));
+    assert_eq!(knock(&mut world), Ok(()));
+    world.run(ms(200));
+    assert_eq!(knock(&mut world), Err(Discard::HandshakeLimit));
+    assert_eq!(world.display.opened, 4);
+}
+
+#[test]
 fn a_mac_made_by_hand_is_what_the_display_expects_and_only_from_its_own_fingerprint() {
     let mut world = World::new(seed(106));
     let secret = world.open_pairing();

@@ -81,6 +81,31 @@ fn a_display_without_randomness_does_not_start() {
 }
 
 #[test]
+fn two_sessions_that_wait_for_their_first_packet_never_have_the_same_cid() {
+    let (mut world, first) = world_with_camera(seed(115));
+    let second = world.add(Pem::Camera2);
+    world.stream(second, 30, 1000..=5000);
+    world.network.tap = Some(Vec::new());
+    world.network.meddler = Some(Box::new(|_, bytes| bytes[0] != 0x10));
+    let sent = |world: &World, kind| -> Vec<Captured> {
+        world.network.tap.iter().flatten().filter(|sent| sent.bytes[0] == kind).cloned().collect()
+    };
+    world.run_until(secs(1), |world| sent(world, 0x02).len() == 2).expect("a COOKIE for each");
+    // All that the display draws for either of them is the same.
+    world.display.mood.set(Mood::Constant(0x5A));
+    world.run(secs(1) / 2);
+    assert_eq!(world.display.opened, 2, "both KEYs are good");
+    let accepts = sent(&world, 0x04);
+    assert_eq!(accepts.iter().map(|sent| &sent.bytes[8..12]).collect::<Vec<_>>(), [[0x5A; 4]]);
+    assert_eq!(failures(&world, Who::Display), 1, "no CID was free for the other one");
+    world.display.mood.set(Mood::Good);
+    world.network.meddler = None;
+    for id in [first, second] {
+        world.run_until_live(id, secs(15)).expect("a picture");
+    }
+}
+
+#[test]
 fn a_display_whose_randomness_fails_serves_who_is_there_and_lets_nobody_in() {
     let (mut world, id) = world_with_camera(seed(113));
     world.run_until_live(id, secs(2)).expect("a picture");

@@ -1,5 +1,6 @@
 //! A camera's address changes (docs/protocol.md §11): the display believes it only when the new address has answered.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sealcam_core::discard::Discard;
 use sealcam_core::output::Event;
 
 use crate::world::keys::Pem;
-use crate::world::network::Heading;
+use crate::world::network::{Captured, Heading};
 use crate::world::{Who, World, ms, secs, seed};
 
 const VICTIM: &str = "203.0.113.9:9";
@@ -66,24 +67,53 @@ fn a_new_port_is_proven_on_a_path_that_loses_and_reorders() {
     assert!(moves(&world) >= 10);
 }
 
-/// Everything that the camera sends reaches the display from the victim's address as well or instead.
-fn redirect(world: &mut World, id: usize, share: impl Fn(u64) -> bool) {
+/// For two seconds this much of what the camera sends, by its number and its length, reaches the display from the victim's
+/// address, and all else from its own or not at all. When something authentic came from the victim, and how long it was.
+fn redirect(world: &mut World, id: usize, from: impl Fn(u64, usize) -> From) -> Vec<(Duration, usize)> {
     let victim = VICTIM.parse().unwrap();
     world.network.tap = Some(Vec::new());
-    let mut count = 0;
+    let (mut count, mut came) = (0, Vec::new());
     for _ in 0..200 {
         let mark = world.network.tap.as_ref().unwrap().len();
         world.run(ms(10));
         let taken: Vec<_> = world.network.tap.as_ref().unwrap()[mark..].to_vec();
         for sent in taken.iter().filter(|sent| sent.heading == Heading::Up) {
             count += 1;
-            if share(count) {
-                let _replayed = world.at_display(victim, &sent.bytes);
-            } else {
-                let _taken = world.at_display(world.cameras[id].address, &sent.bytes);
+            match from(count, sent.bytes.len()) {
+                From::Victim if is_authentic(world.at_display(victim, &sent.bytes)) => {
+                    came.push((world.now(), sent.bytes.len()));
+                }
+                From::Camera => {
+                    let _taken = world.at_display(world.cameras[id].address, &sent.bytes);
+                }
+                From::Victim | From::Nowhere => {}
             }
         }
     }
+    came
+}
+
+enum From {
+    Victim,
+    Camera,
+    Nowhere,
+}
+
+/// What a victim gets in the two seconds of a redirection, and until whatever it began is over.
+fn assert_victim_is_spared(world: &mut World, came: &[(Duration, usize)], what: &str) {
+    world.run(secs(2));
+    let challenges = sent_to(world, VICTIM.parse().unwrap());
+    assert!(!challenges.is_empty(), "{what}: the attack works");
+    let gaps: Vec<_> = challenges.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(gaps.iter().all(|gap| *gap >= ms(250)), "{what}: {gaps:?}");
+    for (at, _) in &challenges {
+        let sum = |all: &[(Duration, usize)]| -> usize {
+            all.iter().filter(|(then, _)| then <= at).map(|(_, len)| len).sum()
+        };
+        let (sent, came) = (sum(&challenges), sum(came));
+        assert!(sent <= 3 * came, "{what}: {sent} bytes for {came} at {at:?}");
+    }
+    assert_eq!(moves(world), 0, "{what}: nobody answered");
 }
 
 #[test]
@@ -91,17 +121,22 @@ fn a_victim_gets_one_challenge_in_250_ms_and_at_most_three_times_what_came_from_
     // All of the camera's packets from the victim's address, or one in so many.
     for every in [1, 2, 3, 10] {
         let (mut world, id) = live(seed(12));
-        let victim = VICTIM.parse().unwrap();
         // The attacker holds the camera's own path, and delivers what he likes from where he likes.
         world.network.routes[id].up.cut = true;
-        redirect(&mut world, id, |count| count % every == 0);
-        let challenges = sent_to(&world, victim);
-        assert!(!challenges.is_empty(), "the attack works");
-        let gaps: Vec<_> = challenges.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-        assert!(gaps.iter().all(|gap| *gap >= ms(250)), "one in {every}: {gaps:?}");
-        assert!(challenges.iter().all(|(_, len)| *len <= 40));
-        assert_eq!(moves(&world), 0, "nobody answered");
+        let from = |count, _| if count % every == 0 { From::Victim } else { From::Camera };
+        let came = redirect(&mut world, id, from);
+        assert_victim_is_spared(&mut world, &came, &format!("one in {every}"));
     }
+    // A PING, which the camera sends when nothing comes, is worth two challenges and not three.
+    let (mut world, id) = live(seed(12));
+    for path in world.paths(id) {
+        path.cut = true;
+    }
+    let pinged = Cell::new(false);
+    let from = |_, len| if len < 30 && !pinged.replace(true) { From::Victim } else { From::Nowhere };
+    let came = redirect(&mut world, id, from);
+    assert_eq!(came.len(), 1);
+    assert_victim_is_spared(&mut world, &came, "a PING");
 }
 
 #[test]
@@ -184,22 +219,58 @@ fn feedback_goes_to_the_old_address_until_the_new_one_is_proven() {
 #[test]
 fn a_packet_from_the_old_address_cancels_the_new_one() {
     let (mut world, id) = live(seed(16));
-    world.network.tap = Some(Vec::new());
     let victim: SocketAddr = VICTIM.parse().unwrap();
-    world.network.routes[id].up.cut = true;
-    world.run(ms(200));
-    let tap = world.network.tap.as_ref().unwrap();
-    let taken: Vec<_> = tap.iter().filter(|sent| sent.heading == Heading::Up).cloned().collect();
+    let taken = kept_back(&mut world, id);
     let old = world.cameras[id].address;
     // The candidate is challenged once, and after the next packet from the old address never again.
-    let authentic = |result| matches!(result, Ok(()) | Err(Discard::OldFrame));
-    assert!(authentic(world.at_display(victim, &taken[0].bytes)));
-    assert!(authentic(world.at_display(old, &taken[1].bytes)));
+    assert!(is_authentic(world.at_display(victim, &taken[0].bytes)));
+    assert!(is_authentic(world.at_display(old, &taken[1].bytes)));
     world.network.routes[id].up.cut = false;
     world.run(secs(2));
     assert_eq!(sent_to(&world, victim).len(), 1);
     assert_eq!(moves(&world), 0);
     world.run_until_live(id, secs(1)).expect("unharmed");
+}
+
+/// Packets that the camera sent in a fifth of a second, and that nobody has given to the display.
+fn kept_back(world: &mut World, id: usize) -> Vec<Captured> {
+    world.network.tap = Some(Vec::new());
+    world.network.routes[id].up.cut = true;
+    world.run(ms(200));
+    let taken = world.network.tap.replace(Vec::new()).unwrap();
+    taken.into_iter().filter(|sent| sent.heading == Heading::Up).collect()
+}
+
+fn is_authentic(result: Result<(), Discard>) -> bool {
+    matches!(result, Ok(()) | Err(Discard::OldFrame))
+}
+
+#[test]
+fn a_packet_from_elsewhere_that_a_later_one_has_overtaken_makes_no_candidate() {
+    let (mut world, id) = live(seed(19));
+    let victim = VICTIM.parse().unwrap();
+    let taken = kept_back(&mut world, id);
+    let home = world.cameras[id].address;
+    assert!(is_authentic(world.at_display(home, &taken[1].bytes)));
+    assert!(is_authentic(world.at_display(victim, &taken[0].bytes)));
+    world.run(secs(2));
+    assert_eq!(sent_to(&world, victim), []);
+    // The one that has overtaken all of them does.
+    assert!(is_authentic(world.at_display(victim, &taken.last().unwrap().bytes)));
+    assert_eq!(sent_to(&world, victim).len(), 1);
+}
+
+#[test]
+fn a_packet_from_the_old_address_that_a_later_one_has_overtaken_cancels_nothing() {
+    let (mut world, id) = live(seed(20));
+    let victim = VICTIM.parse().unwrap();
+    let taken = kept_back(&mut world, id);
+    let home = world.cameras[id].address;
+    assert!(is_authentic(world.at_display(victim, &taken[1].bytes)));
+    assert!(is_authentic(world.at_display(home, &taken[0].bytes)));
+    world.run(secs(2));
+    assert_eq!(sent_to(&world, victim).len(), 3, "challenged as if nothing had come");
+    assert_eq!(moves(&world), 0);
 }
 
 #[test]

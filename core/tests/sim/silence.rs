@@ -7,7 +7,7 @@ use sealcam_core::discard::Discard;
 use sealcam_core::output::{Event, SessionEnd};
 
 use crate::world::keys::Pem;
-use crate::world::network::Heading;
+use crate::world::network::{Captured, Heading};
 use crate::world::{Who, World, ms, secs, seed};
 
 fn live(seed: u64, fps: u32) -> (World, usize) {
@@ -162,6 +162,38 @@ fn a_camera_whose_machine_slept_dials_anew_at_once_and_nothing_of_before_counts(
         };
         assert_eq!(why, Err(Discard::UnknownCid));
     }
+}
+
+#[test]
+fn a_display_whose_machine_slept_forgets_the_handshakes_that_were_under_way() {
+    let dialling = || {
+        let mut world = World::new(seed(47));
+        let id = world.add(Pem::Camera);
+        world.network.tap = Some(Vec::new());
+        world.network.meddler = Some(Box::new(|heading, bytes| heading == Heading::Down || bytes[0] != 0x10));
+        (world, id)
+    };
+    let sent = |world: &World, kind| -> Vec<Captured> {
+        world.network.tap.iter().flatten().filter(|sent| sent.bytes[0] == kind).cloned().collect()
+    };
+    // During its private operation.
+    let (mut world, id) = dialling();
+    world.run_until(secs(1), |world| world.display.opened == 1).expect("a KEY is taken");
+    world.display.server().slept();
+    world.poll();
+    world.cameras[id].stop();
+    world.run(secs(1));
+    assert!(sent(&world, 0x04).is_empty(), "no answer to what came before");
+    // And while it waits for the first packet.
+    let (mut world, id) = dialling();
+    world.run_until(secs(1), |world| !sent(world, 0x10).is_empty()).expect("a first packet");
+    let first = sent(&world, 0x10).remove(0);
+    world.display.server().slept();
+    world.poll();
+    assert_eq!(world.at_display(first.from, &first.bytes), Err(Discard::UnknownCid));
+    world.network.meddler = None;
+    world.stream(id, 30, 1000..=30_000);
+    world.run_until_live(id, secs(10)).expect("it dials again");
 }
 
 #[test]

@@ -350,6 +350,32 @@ fn forged_signatures_cost_the_named_camera_and_the_others_nothing() {
 }
 
 #[test]
+fn forged_signatures_from_many_places_do_not_change_where_a_camera_is_known_to_be() {
+    let (mut world, display) = display(seed(55));
+    let modulus = world.display.config().modulus;
+    let home: SocketAddr = "192.0.2.200:40000".parse().unwrap();
+    let good = |world: &mut World| {
+        let cookie = cookie(world, &display, home, &[5; 32]);
+        let key = Key::new(&modulus, [5; 32], cookie, &mut world.dice);
+        key.signed(&display, Pem::Camera, &mut world.dice)
+    };
+    let datagram = good(&mut world);
+    assert_eq!(world.at_display(home, &datagram), Ok(()));
+    world.run(secs(1));
+    let datagram = good(&mut world);
+    // Two of them in turn: were the last one's place taken for the camera's, they would use up either bucket.
+    let others = [stranger(), "198.51.100.8:777".parse().unwrap()];
+    let cookies = others.map(|from| cookie(&mut world, &display, from, &[5; 32]));
+    for number in 0..20 {
+        let key = Key::new_with(&modulus, [5; 32], cookies[number % 2], number);
+        let why = world.at_display(others[number % 2], &key.signed_badly(&display, Pem::Camera));
+        let bucket = if number < 4 { Discard::Signature } else { Discard::VerifyLimit };
+        assert_eq!(why, Err(bucket), "{number}");
+    }
+    assert_eq!(world.at_display(home, &datagram), Ok(()));
+}
+
+#[test]
 fn nonsense_of_any_length_is_dropped_by_both_sides() {
     let mut world = World::new(seed(68));
     let id = world.add(Pem::Camera);

@@ -308,6 +308,31 @@ fn a_heartbeat_that_a_newer_one_has_overtaken_says_nothing() {
     assert_eq!(last, Some([CaptureState::Capturing, CaptureState::NoCamera, CaptureState::Paused]));
 }
 
+#[test]
+fn a_timestamp_that_a_newer_one_has_overtaken_is_not_echoed() {
+    let mut both = Both::in_epoch(1);
+    both.now += Duration::from_secs(1);
+    for back in [0, 80_000] {
+        let status = Status {
+            state: CaptureState::Capturing,
+            since_ms: 0,
+            fps_x10: 0,
+            frames_captured: 0,
+            frames_not_sent: 0,
+            srtt: NOT_MEASURED,
+            rttvar: NOT_MEASURED,
+            clock: Stamp(both.now.stamp().0 - back),
+        };
+        assert_eq!(both.say(|out| status.emit(out)), Ok(false));
+    }
+    assert_eq!(both.client.link.as_ref().unwrap().rtt.smoothed(), Duration::from_millis(100), "not measured");
+    // FEEDBACK is due.
+    both.now += Duration::from_millis(200);
+    both.poll_server();
+    let rtt = both.client.link.as_ref().unwrap().rtt.smoothed();
+    assert_eq!(rtt, Duration::ZERO, "the way takes no time, and what it was held for is told");
+}
+
 fn init(share: &[u8; INIT_LEN], epoch: u8, half: Half) -> impl FnOnce(&mut Writer<'_>) -> Option<()> {
     let offset = if half == Half::First { 0 } else { HALF_LEN };
     let bytes: [u8; HALF_LEN] = *share[offset..].first_chunk().unwrap();
@@ -357,7 +382,23 @@ fn a_new_epoch_too_soon_closes_the_session_and_an_old_one_is_ignored() {
     assert_eq!(both.verdict(), None);
     assert_eq!(both.say(init(&[3; INIT_LEN], 2, Half::First)), Err(Discard::Violation));
     both.assert_closed("within five seconds");
-    let mut both = Both::in_epoch(1);
-    assert_eq!(both.say(init(&[3; INIT_LEN], 3, Half::First)), Err(Discard::Violation));
-    both.assert_closed("an epoch beyond the next");
+}
+
+#[test]
+fn an_epoch_beyond_the_next_closes_the_session() {
+    let rested = |epoch| {
+        let mut both = Both::in_epoch(1);
+        both.now += Duration::from_secs(5);
+        let said = both.say(init(&[3; INIT_LEN], epoch, Half::First));
+        (both, said)
+    };
+    assert_eq!(rested(2).1, Ok(false), "the next one's time has come");
+    for epoch in [3, 4, 128] {
+        let (both, said) = rested(epoch);
+        assert_eq!(said, Err(Discard::Violation), "{epoch}");
+        both.assert_closed("an epoch beyond the next");
+    }
+    let mut both = Both::in_epoch(0);
+    assert_eq!(both.say(init(&[3; INIT_LEN], 2, Half::First)), Err(Discard::Violation));
+    both.assert_closed("an epoch beyond the first");
 }

@@ -1,5 +1,7 @@
 //! The display's end of a pairing session: what its camera must prove, and the answer (docs/protocol.md §5).
 
+#[cfg(test)]
+use super::super::Server;
 use super::Link;
 use crate::key::{MODULUS_LEN, Modulus, RsaPublic};
 use crate::pairing::{ENROL_AUTH, SixDigits};
@@ -24,5 +26,13 @@ impl Link {
     /// The camera's ENROL is answered.
     pub(in super::super) const fn owe_enrol_ok(&mut self) {
         self.enrol_ok_owed = true;
+    }
+}
+
+#[cfg(test)]
+impl<R, P, const CAMERAS: usize> Server<'_, R, P, CAMERAS> {
+    /// Whether the pairing session has its exporter still.
+    pub(crate) fn has_exporter(&self) -> bool {
+        self.pairing.link.as_ref().is_some_and(|link| link.exporter.is_some())
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn is_nobody(address: SocketAddr) -> bool {
     NOBODY.contains(&address)
 }
 
-/// What he does besides losing and holding back.
+/// What he does besides losing, holding back and delaying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mischief {
     /// The same datagram twice.
@@ -121,6 +121,13 @@ impl Attacker {
         if chance(dice, self.temper.hold) {
             tally.held += 1;
             at += ms(1 << below(dice, 14));
+        }
+        if let Some(delay) = self.temper.delay.filter(|_| sent.heading == Heading::Up) {
+            tally.delayed += 1;
+            match delay.of(sent) {
+                Some(longer) => at += longer,
+                None => lost = true,
+            }
         }
         if let Some(whole) = self.forward(sent).filter(|_| !lost) {
             arrivals.push((at, whole));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand_core::Rng;
 
 use super::Stores;
+use super::delay::Delay;
 use super::recordings::Recordings;
 use super::stage::Stage;
 use super::tally::Tally;
@@ -31,6 +32,10 @@ pub(super) fn play(seed: u64, stores: &mut Stores, recordings: &mut Recordings, 
         32 => {
             settle(&mut stage);
             noise(&mut stage, false, secs(60));
+        }
+        8 | 24 | 40 | 56 => {
+            settle(&mut stage);
+            slow(&mut stage);
         }
         _ => {}
     }
@@ -137,6 +142,26 @@ fn noise(stage: &mut Stage<'_>, rekeys: bool, span: Duration) {
     assert!(missed <= 2, "{missed} pictures are missing");
     assert!(!rekeys || stage.tally.rekeys > before, "keys did not change");
     stage.attacker.temper = Temper::HONEST;
+}
+
+/// The way becomes longer, for longer than the display knows what was fastest (§9.5): not one picture that `ages` calls
+/// old passes for live. When it is as it was, they do.
+fn slow(stage: &mut Stage<'_>) {
+    stage.tally.slow += 1;
+    stage.camera.interval = stage.camera.interval.max(ms(80));
+    let delay = Delay::new(stage.now, &mut stage.dice);
+    for _ in 0..4 {
+        if below(&mut stage.dice, 8) == 0 {
+            stage.restart_camera();
+        }
+        stage.attacker.temper = Temper::slow(delay, &mut stage.dice);
+        stage.note(stage.attacker.temper);
+        stage.run(secs(6));
+    }
+    settle(stage);
+    stage.attacker.temper = Temper::HONEST;
+    stage.run(secs(12));
+    assert!(stage.newest_is_live, "the way is as it was, and the picture is called old");
 }
 
 /// Until what the attacker left behind is over: two seconds in which pictures come and nothing is told.

@@ -15,7 +15,7 @@ use sealcam_core::output::{Event, Output, Transmit};
 use sealcam_core::time::Instant;
 
 use super::accounts::Accounts;
-use super::ages::Ages;
+use super::ages::{Ages, is_old, passes_for_live};
 use super::attacker::{Attacker, DISPLAY, is_nobody};
 use super::camera::Camera;
 use super::display::{self, Display};
@@ -65,6 +65,8 @@ pub(super) struct Stage<'s> {
     pub(super) random_failed: bool,
     /// When the newest picture that was shown was captured.
     pub(super) newest: Option<Duration>,
+    /// Whether the last one that was shown passed for live.
+    pub(super) newest_is_live: bool,
     history: History,
 }
 
@@ -110,6 +112,7 @@ impl<'s> Stage<'s> {
             failures: 0,
             random_failed: false,
             newest: None,
+            newest_is_live: false,
             history: History::default(),
         }
     }
@@ -242,6 +245,8 @@ impl<'s> Stage<'s> {
                 if shown.is_named() {
                     let (age, believed) = (self.now - shown.captured, here.since(frame.captured_at));
                     self.ages.judge(self.now, age, believed, frame.rtt);
+                    self.tally.frames_old += u64::from(is_old(age));
+                    self.newest_is_live = passes_for_live(believed, frame.rtt);
                 }
             }
         }

@@ -34,9 +34,12 @@ pub(super) struct Tally {
     pub(super) sent: u64,
     pub(super) lost: u64,
     pub(super) held: u64,
+    pub(super) delayed: u64,
     pub(super) mischief: [u64; Mischief::ALL.len()],
     pub(super) frames_taken: u64,
     pub(super) frames_shown: u64,
+    /// Those that were too old to pass for live.
+    pub(super) frames_old: u64,
     pub(super) sessions: u64,
     pub(super) rekeys: u64,
     pub(super) most_rekeys: u64,
@@ -48,6 +51,7 @@ pub(super) struct Tally {
     pub(super) ends: u64,
     pub(super) to_strangers: u64,
     pub(super) noises: u64,
+    pub(super) slow: u64,
     pub(super) discards: [u64; Discard::ALL.len()],
     /// How long a picture was away at most: with pauses that the camera had earned by failures, and without.
     pub(super) slowest: Duration,
@@ -77,6 +81,8 @@ impl Tally {
         let life = [
             ("lost", self.lost, self.rounds),
             ("held back", self.held, self.rounds),
+            ("delayed", self.delayed, 10 * self.rounds),
+            ("old frames shown", self.frames_old, self.rounds),
             ("frames shown", self.frames_shown, 5 * self.rounds),
             ("sessions", self.sessions, self.rounds),
             ("sessions ended", self.ends, self.rounds / 4),
@@ -116,8 +122,13 @@ impl fmt::Display for Tally {
             self.random_failures,
             self.ends,
         )?;
-        writeln!(f, "frames: {} taken, {} shown", self.frames_taken, self.frames_shown)?;
-        write!(f, "datagrams: {} sent, {} lost, {} held back", self.sent, self.lost, self.held)?;
+        writeln!(
+            f,
+            "frames: {} taken, {} shown, {} old",
+            self.frames_taken, self.frames_shown, self.frames_old
+        )?;
+        let Self { sent, lost, held, delayed, .. } = self;
+        write!(f, "datagrams: {sent} sent, {lost} lost, {held} held back, {delayed} delayed")?;
         for (mischief, count) in Mischief::ALL.iter().zip(self.mischief) {
             write!(f, ", {mischief:?} {count}")?;
         }
@@ -129,8 +140,8 @@ impl fmt::Display for Tally {
         writeln!(f)?;
         write!(
             f,
-            "stretches of noise: {}; a picture was back after {:?} at most, and {:?} where pauses were owed",
-            self.noises, self.slowest_at_once, self.slowest
+            "stretches of noise: {}, of delay: {}; a picture was back after {:?} at most, and {:?} where pauses were owed",
+            self.noises, self.slow, self.slowest_at_once, self.slowest
         )
     }
 }

@@ -3,6 +3,7 @@
 use chacha20::ChaCha20Rng;
 
 use super::attacker::Mischief;
+use super::delay::Delay;
 use crate::world::network::{Heading, below};
 
 /// Probabilities for each datagram.
@@ -12,6 +13,8 @@ pub(super) struct Temper {
     lose_down: f64,
     /// Kept back for up to eight seconds.
     pub(super) hold: f64,
+    /// The way that what the camera sends has besides.
+    pub(super) delay: Option<Delay>,
     mischief: [f64; Mischief::ALL.len()],
     /// What is altered or moved does not arrive as it was as well.
     pub(super) instead: f64,
@@ -30,6 +33,7 @@ impl Temper {
         lose_up: 0.0,
         lose_down: 0.0,
         hold: 0.0,
+        delay: None,
         mischief: [0.0; Mischief::ALL.len()],
         instead: 0.0,
         receives: false,
@@ -63,6 +67,16 @@ impl Temper {
             relays: below(dice, 6) == 0,
             ..Self::noisy(dice)
         }
+    }
+
+    /// He makes the way longer, and now and then leads it by his own machine.
+    pub(super) fn slow(delay: Delay, dice: &mut ChaCha20Rng) -> Self {
+        let temper = match below(dice, 3) {
+            0 => Self::HONEST,
+            1 => Self::noisy_with_packets(dice),
+            _ => Self { lose_up: 0.02, lose_down: 0.02, ..Self::noisy_with_packets(dice) },
+        };
+        Self { delay: Some(delay.treated(dice)), receives: true, relays: below(dice, 2) == 0, ..temper }
     }
 
     /// One direction or both are cut, but for what he makes himself.

@@ -12,13 +12,15 @@ use rand_core::SeedableRng;
 use super::*;
 use crate::client::Client;
 use crate::config::{DEFAULT_BUDGET, Padding, PairingConfig, ServerConfig};
+use crate::discard::Discard;
 use crate::output::{Event, Output, SessionEnd};
-use crate::pairing::PairingEnd;
+use crate::pairing::{NotAccepted, PairingEnd};
 use crate::rsa::{PrivateKey, SoftwareCameraKey, SoftwareDisplayKey, SoftwareRsa};
 use crate::server::Server;
 use crate::time::Stamp;
 use crate::wire::chunk::{Chunk, FrameShape, PAYLOAD_LEN};
 use crate::wire::close::CloseReason;
+use crate::wire::message;
 use crate::wire::read::Writer;
 use crate::wire::status::{CaptureState, Status};
 
@@ -281,4 +283,44 @@ fn neither_end_keeps_the_exporter_longer_than_it_needs_it() {
     pair.turns(20);
     assert!(matches!(pair.link().enrolling, Some(Enrolling::Asking { .. })), "signed, and the exporter gone");
     assert_eq!(pair.camera.stats().rsa_private, 1);
+    assert!(pair.display.pairing_camera().is_some());
+    assert!(!pair.display.has_exporter(), "judged, and the exporter gone");
+    // Up to then it has it.
+    let (pair, _) = with_exporter(91);
+    assert!(pair.display.has_exporter());
+}
+
+#[test]
+fn a_camera_whose_session_is_closing_is_not_accepted() {
+    let mut pair = Pair::new(92);
+    pair.turns(20);
+    assert!(pair.display.pairing_camera().is_some());
+    // A violation, and the owner's yes before the display's program has polled.
+    pair.say(|out| out.put(&[0xFF; 9]));
+    assert_eq!(pair.display.accept_pairing(pair.now), Err(NotAccepted::NobodyAsks));
+    pair.assert_closed(1);
+}
+
+#[test]
+fn a_yes_that_comes_before_the_question_closes_the_session() {
+    let say_yes = |pair: &mut Pair| {
+        let mut buf = [0; 1200];
+        let now = pair.now;
+        let len = pair.display.channel().unwrap().seal(now, &mut buf, message::emit_enrol_ok).unwrap();
+        pair.camera.handle_datagram(now, DISPLAY, &mut buf[..len])
+    };
+    let (mut pair, exporter) = with_exporter(93);
+    // The camera signs as soon as epoch 1 is there; as if it had not come to it.
+    pair.link().enrolling = Some(Enrolling::Bound(Secret::new(exporter)));
+    assert_eq!(say_yes(&mut pair), Err(Discard::Violation));
+    pair.turns(30);
+    assert!(!pair.at_camera.contains(&Event::Paired), "{:?}", pair.at_camera);
+    let end = Event::PairingFailed(SessionEnd::Closed(CloseReason::Protocol));
+    assert!(pair.at_camera.contains(&end), "{:?}", pair.at_camera);
+
+    let mut pair = Pair::new(94);
+    pair.turns(20);
+    assert_eq!(say_yes(&mut pair), Ok(()), "whereas now it was asked");
+    pair.turns(30);
+    assert!(pair.at_camera.contains(&Event::Paired), "{:?}", pair.at_camera);
 }

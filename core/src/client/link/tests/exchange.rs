@@ -66,6 +66,51 @@ fn an_answer_of_another_length_leads_to_no_new_epoch() {
 }
 
 #[test]
+fn an_answer_for_an_epoch_that_was_not_asked_for_leads_to_no_new_one() {
+    let answer = |epoch| {
+        let mut words = resp(1120, false);
+        words[1] = epoch;
+        words
+    };
+    for (epoch, why, verdict) in [
+        // Already reached, and long gone.
+        (0, Ok(()), None),
+        (255, Ok(()), None),
+        (2, Err(Discard::Violation), Some(SessionEnd::ClosedByPeer(CloseReason::Protocol))),
+        (127, Err(Discard::Violation), Some(SessionEnd::ClosedByPeer(CloseReason::Protocol))),
+    ] {
+        let mut both = asked();
+        assert_eq!(both.hear(|out| out.put(&answer(epoch))), why, "{epoch}");
+        assert_eq!(both.client.link.as_ref().unwrap().channel.epoch(), 0, "{epoch}");
+        assert_eq!(both.counter_verdict(), verdict, "{epoch}");
+    }
+}
+
+#[test]
+fn no_exchange_begins_while_keys_of_the_epoch_before_live() {
+    let mut both = Both::in_epoch(0);
+    both.poll_client();
+    both.poll_server();
+    let exchanges = |both: &mut Both| {
+        let mut buf = [0; 1200];
+        while !matches!(both.client.poll(both.now, &mut buf), Output::Wait(_)) {}
+        both.client.link.as_ref().unwrap().exchange.is_some()
+    };
+    // The display goes on in epoch 0, past the age at which keys are changed.
+    for second in 0..700 {
+        both.now += Duration::from_secs(1);
+        assert_eq!(both.hear(|out| message::emit_ping(out, 1)), Ok(()));
+        assert!(!exchanges(&mut both), "after {second} s");
+    }
+    // It begins epoch 1; the keys of epoch 0 have less than three seconds to live.
+    assert_eq!(both.say(|out| message::emit_ping(out, 1)), Ok(false));
+    assert_eq!(both.hear(|out| message::emit_ping(out, 1)), Ok(()));
+    assert!(!exchanges(&mut both), "the display has just begun it");
+    both.now += Duration::from_secs(3);
+    assert!(exchanges(&mut both), "overdue");
+}
+
+#[test]
 fn a_display_that_never_begins_the_new_epoch_does_not_keep_the_camera_awake() {
     let mut both = Both::in_epoch(0);
     // KEX_INIT is answered; no packet of epoch 1 arrives, and the display goes on in epoch 0.
