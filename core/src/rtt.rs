@@ -14,11 +14,14 @@ const ESTIMATE_LIFE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rtt {
     estimate: Option<(Duration, Duration)>,
+    /// What was measured last.
+    newest: Duration,
 }
 
 impl Rtt {
     /// Takes one measurement.
     pub(crate) fn sample(&mut self, rtt: Duration) {
+        self.newest = rtt;
         self.estimate = Some(match self.estimate {
             None => (rtt, rtt / 2),
             Some((smoothed, variation)) => {
@@ -42,12 +45,33 @@ impl Rtt {
     }
 
     /// SRTT and RTTVAR in the wire's unit of 100 µs. Nothing was measured for `silent`: where that is long, it is
-    /// told in place of what was measured before.
+    /// told in place of what was measured before. So is the newest measurement where it is longer: by SRTT alone a way
+    /// that has become longer shows after many, and the display judges by it how old a picture is.
     pub(crate) fn to_wire(self, silent: Duration) -> (u16, u16) {
         let least = if silent > ESTIMATE_LIFE { silent } else { Duration::ZERO };
+        let least = least.max(self.newest);
         let units = |span| u16::try_from(micros(span) / 100).unwrap_or(NOT_MEASURED).min(NOT_MEASURED - 1);
         self.estimate.map_or((NOT_MEASURED, NOT_MEASURED), |(smoothed, variation)| {
             (units(smoothed.max(least)), units(variation))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_has_become_longer_is_told_at_once_and_a_shorter_one_as_it_is_smoothed() {
+        let mut rtt = Rtt::default();
+        let told = |rtt: &Rtt| rtt.to_wire(Duration::ZERO).0;
+        assert_eq!(told(&rtt), NOT_MEASURED);
+        rtt.sample(Duration::from_millis(8));
+        assert_eq!(told(&rtt), 80);
+        rtt.sample(Duration::from_millis(4008));
+        assert_eq!(told(&rtt), 40_080);
+        assert_eq!(rtt.smoothed(), Duration::from_millis(508));
+        rtt.sample(Duration::from_millis(8));
+        assert_eq!(told(&rtt), 4455);
     }
 }
