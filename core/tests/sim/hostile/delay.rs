@@ -40,11 +40,11 @@ enum Treatment {
 
 impl Delay {
     pub(super) fn new(now: Duration, dice: &mut ChaCha20Rng) -> Self {
-        let at_once = ms(u64::from(dice.next_u32() % 4500));
-        let (at_once, growth) = match below(dice, 3) {
-            0 => (at_once, ms(0)),
-            1 => (ms(0), [ms(50), ms(150), ms(500)][below(dice, 3)]),
-            _ => (at_once, ms(100)),
+        let at_once = ms(1500 + u64::from(dice.next_u32() % 3000));
+        let (at_once, growth) = match below(dice, 4) {
+            0 => (ms(0), [ms(50), ms(150), ms(500)][below(dice, 3)]),
+            1 => (at_once, ms(100)),
+            _ => (at_once, ms(0)),
         };
         let delayed = Treatment::Delayed;
         Self { began: now, at_once, growth, heartbeats: delayed, proofs: delayed, others: delayed }
@@ -54,7 +54,7 @@ impl Delay {
     pub(super) fn treated(self, dice: &mut ChaCha20Rng) -> Self {
         use Treatment::{Delayed, Dropped, Held, Hurried};
         Self {
-            heartbeats: [Delayed, Delayed, Hurried, Held(secs(2)), Dropped][below(dice, 5)],
+            heartbeats: [Delayed, Delayed, Delayed, Hurried, Held(secs(2)), Dropped][below(dice, 6)],
             proofs: [Delayed, Hurried][below(dice, 2)],
             others: [Delayed, Delayed, Hurried][below(dice, 3)],
             ..self

@@ -33,7 +33,7 @@ pub(super) fn play(seed: u64, stores: &mut Stores, recordings: &mut Recordings, 
             settle(&mut stage);
             noise(&mut stage, false, secs(60));
         }
-        8 | 24 | 40 | 56 => {
+        8 | 16 | 24 | 40 | 48 | 56 => {
             settle(&mut stage);
             slow(&mut stage);
         }
@@ -151,10 +151,12 @@ fn slow(stage: &mut Stage<'_>) {
     stage.camera.interval = stage.camera.interval.max(ms(80));
     let delay = Delay::new(stage.now, &mut stage.dice);
     for _ in 0..4 {
-        if below(&mut stage.dice, 8) == 0 {
+        if below(&mut stage.dice, 16) == 0 {
             stage.restart_camera();
         }
-        stage.attacker.temper = Temper::slow(delay, &mut stage.dice);
+        // Each time another address of the camera's is to be proven.
+        let relays = !stage.attacker.temper.relays;
+        stage.attacker.temper = Temper::slow(delay, relays, &mut stage.dice);
         stage.note(stage.attacker.temper);
         stage.run(secs(6));
     }

@@ -69,14 +69,14 @@ impl Temper {
         }
     }
 
-    /// He makes the way longer, and now and then leads it by his own machine.
-    pub(super) fn slow(delay: Delay, dice: &mut ChaCha20Rng) -> Self {
+    /// He makes the way longer.
+    pub(super) fn slow(delay: Delay, relays: bool, dice: &mut ChaCha20Rng) -> Self {
         let temper = match below(dice, 3) {
             0 => Self::HONEST,
             1 => Self::noisy_with_packets(dice),
             _ => Self { lose_up: 0.02, lose_down: 0.02, ..Self::noisy_with_packets(dice) },
         };
-        Self { delay: Some(delay.treated(dice)), receives: true, relays: below(dice, 2) == 0, ..temper }
+        Self { delay: Some(delay.treated(dice)), receives: true, relays, ..temper }
     }
 
     /// One direction or both are cut, but for what he makes himself.
