@@ -38,7 +38,8 @@ impl PairSecret {
     }
 }
 
-/// Six digits that both ends show: if they are alike, nobody stands between the two who has not the display's private key.
+/// Six digits that both ends show: if they are alike, nobody stands between the two who has not the display's private
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SixDigits(u32);
 

@@ -9,10 +9,10 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use sealcam_core::config::{DEFAULT_FRAME_CAPACITY, Padding};
 use sealcam_core::key::Fingerprint;
+use sealcam_linux::exit;
 use sealcam_linux::host_port::HostPort;
-use sealcam_linux::pairing_code::without_codes;
+use sealcam_linux::padding;
 use sealcam_linux::trust::parse_fingerprint;
-use sealcam_linux::{log, padding};
 use zeroize::Zeroizing;
 
 use crate::source::{Kind, Size};
@@ -174,7 +174,7 @@ impl From<&str> for Code {
 impl Args {
     /// Reads the command line. Prints help, version or what is wrong, and ends the process, where that is called for.
     pub(crate) fn from_command_line() -> Self {
-        Self::read(std::env::args_os()).unwrap_or_else(|error| refuse(&error))
+        Self::read(std::env::args_os()).unwrap_or_else(|error| exit::refuse(&error))
     }
 
     fn read(
@@ -189,16 +189,6 @@ impl Args {
         }
         Ok(args)
     }
-}
-
-/// Ends the process as clap would, but for a pairing code in a wrong place: that is not repeated.
-fn refuse(error: &clap::Error) -> ! {
-    let message = error.render().to_string();
-    if !error.use_stderr() || without_codes(&message) == message {
-        error.exit()
-    }
-    log::say(format_args!("{}", message.trim_end()));
-    std::process::exit(error.exit_code())
 }
 
 impl Default for Stream {

@@ -2,7 +2,10 @@
 //!
 //! The codes are part of the command line's contract and stand in the README; a service manager may act on them.
 
-use std::fmt;
+use std::{fmt, process};
+
+use crate::log::say;
+use crate::pairing_code::without_codes;
 
 /// What kind of thing failed; the number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Ends the process as clap would, for a command line that makes no sense or asks for help; but a pairing code in a wrong
+/// place is not repeated.
+pub fn refuse(error: &clap::Error) -> ! {
+    let message = error.render().to_string();
+    if !error.use_stderr() || without_codes(&message) == message {
+        error.exit()
+    }
+    say(format_args!("{}", message.trim_end()));
+    process::exit(error.exit_code())
+}
 
 /// What functions of the programs return.
 pub type Result<T> = std::result::Result<T, Failure>;

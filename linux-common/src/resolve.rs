@@ -38,7 +38,8 @@ pub fn lookup(place: &HostPort) -> Result<Vec<SocketAddr>> {
 /// A look-up that was asked for and is done.
 pub type Resolved = (HostPort, Result<Vec<SocketAddr>>);
 
-/// A thread that looks names up, one at a time, and may do nothing else. Wait for it as for a file descriptor, then [`Resolver::take`].
+/// A thread that looks names up, one at a time, and may do nothing else. Wait for it as for a file descriptor, then
+/// [`Resolver::take`].
 ///
 /// It ends when the value is dropped, or once the look-up that it is busy with is over.
 #[derive(Debug)]

@@ -315,7 +315,9 @@ impl Stamp {
     }
 }
 
-fn inode(file: &Metadata) -> (u64, u64) {
+/// What tells one file from another: its device and its number there.
+#[must_use]
+pub fn inode(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 

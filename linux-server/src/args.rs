@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use sealcam_core::config::Padding;
+use sealcam_linux::exit;
 use sealcam_linux::host_port::HostPort;
-use sealcam_linux::pairing_code::without_codes;
+use sealcam_linux::padding;
 use sealcam_linux::trust::Name;
-use sealcam_linux::{log, padding};
 
 use crate::sink::SinkChoice;
 
@@ -152,7 +152,7 @@ impl Args {
     /// What the process was started with; on nonsense, says what is wrong and exits with code 2.
     pub(crate) fn from_command_line() -> Self {
         let args = Self::try_parse().and_then(|args| args.check().map(|()| args));
-        args.unwrap_or_else(|error| refuse(&error))
+        args.unwrap_or_else(|error| exit::refuse(&error))
     }
 
     /// What clap cannot see: options for running make no sense with a subcommand.
@@ -172,16 +172,6 @@ impl Args {
             )),
         }
     }
-}
-
-/// Ends the process as clap would, but for a pairing code in a wrong place: that is not repeated.
-fn refuse(error: &clap::Error) -> ! {
-    let message = error.render().to_string();
-    if !error.use_stderr() || without_codes(&message) == message {
-        error.exit()
-    }
-    log::say(format_args!("{}", message.trim_end()));
-    std::process::exit(error.exit_code())
 }
 
 fn name(text: &str) -> Result<Name, String> {

@@ -21,7 +21,7 @@ use sealcam_linux::exit::{Exit, Failure, Result};
 use sealcam_linux::host_port::HostPort;
 use sealcam_linux::pairing_code::PairingCode;
 use sealcam_linux::random::OsRng;
-use sealcam_linux::state::State;
+use sealcam_linux::state::{State, inode};
 use sealcam_linux::trust::{AuthorizedCameras, Camera, Name, cameras};
 
 use super::talk::{self, End, Lines, Reply, Request, SOCKET};
@@ -203,7 +203,7 @@ impl Door {
         let listener = listen(&path, || lock.hand_over(SOCKET)).map_err(|error| {
             Failure::new(Exit::State, format!("No socket can be made at {}: {error}.", path.display()))
         })?;
-        let made = inode(&path);
+        let made = found_at(&path);
         Ok(listener.map(|listener| Self { listener, path, made, owner }))
     }
 }
@@ -242,17 +242,16 @@ fn is_left(path: &Path, error: &io::Error) -> io::Result<bool> {
     })
 }
 
-/// Device and number of this very file.
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
+/// Which file stands there now.
+fn found_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().as_ref().map(inode)
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
         // What stays is recognised as left over. So it is where a display that root runs may no longer change another
         // user's directory.
-        if inode(&self.path) == self.made {
+        if found_at(&self.path) == self.made {
             let _ = fs::remove_file(&self.path);
         }
     }

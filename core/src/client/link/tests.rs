@@ -276,6 +276,20 @@ fn a_frame_over_the_announced_limit_is_dropped_and_harms_nothing() {
     assert_eq!(both.verdict(), None);
 }
 
+/// A STATUS that tells no round trip.
+fn heartbeat(state: CaptureState, clock: u32) -> Status {
+    Status {
+        state,
+        since_ms: 0,
+        fps_x10: 0,
+        frames_captured: 0,
+        frames_not_sent: 0,
+        srtt: NOT_MEASURED,
+        rttvar: NOT_MEASURED,
+        clock: Stamp(clock),
+    }
+}
+
 #[test]
 fn a_heartbeat_that_a_newer_one_has_overtaken_says_nothing() {
     let mut both = Both::in_epoch(1);
@@ -286,17 +300,7 @@ fn a_heartbeat_that_a_newer_one_has_overtaken_says_nothing() {
         (CaptureState::Capturing, 4000),
         (CaptureState::Paused, 6000),
     ] {
-        let status = Status {
-            state,
-            since_ms: 0,
-            fps_x10: 0,
-            frames_captured: 0,
-            frames_not_sent: 0,
-            srtt: NOT_MEASURED,
-            rttvar: NOT_MEASURED,
-            clock: Stamp(clock),
-        };
-        assert_eq!(both.say(|out| status.emit(out)), Ok(false));
+        assert_eq!(both.say(|out| heartbeat(state, clock).emit(out)), Ok(false));
         let mut buf = [0; 1200];
         while let Output::Event(event) = both.server.poll(both.now, &mut buf) {
             if let Event::CameraState { state, .. } = event {
@@ -313,17 +317,8 @@ fn a_timestamp_that_a_newer_one_has_overtaken_is_not_echoed() {
     let mut both = Both::in_epoch(1);
     both.now += Duration::from_secs(1);
     for back in [0, 80_000] {
-        let status = Status {
-            state: CaptureState::Capturing,
-            since_ms: 0,
-            fps_x10: 0,
-            frames_captured: 0,
-            frames_not_sent: 0,
-            srtt: NOT_MEASURED,
-            rttvar: NOT_MEASURED,
-            clock: Stamp(both.now.stamp().0 - back),
-        };
-        assert_eq!(both.say(|out| status.emit(out)), Ok(false));
+        let clock = both.now.stamp().0 - back;
+        assert_eq!(both.say(|out| heartbeat(CaptureState::Capturing, clock).emit(out)), Ok(false));
     }
     assert_eq!(both.client.link.as_ref().unwrap().rtt.smoothed(), Duration::from_millis(100), "not measured");
     // FEEDBACK is due.
